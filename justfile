@@ -1,0 +1,47 @@
+# The project's chores. `just` alone lists them.
+
+_list:
+    @just --list --unsorted
+
+# Everything a change must pass; `.ci/run` does the same on a bare machine and installs the tools
+check: format lint test deny unused typos
+
+# Formatting, without changing anything
+format:
+    cargo fmt --check
+
+# Clippy, where every warning is an error
+lint:
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Every test on SQLite and on PostgreSQL; also that openapi/openapi.json is what the binary prints
+test *args:
+    cargo test --locked {{ args }}
+
+# Licences, advisories, banned crates, sources
+deny:
+    .ci/deny
+
+# Dependencies that nothing uses
+unused:
+    cargo machete
+
+# Misspelt words
+typos:
+    typos
+
+# Writes openapi/openapi.json from the code
+openapi:
+    mkdir -p openapi
+    cargo run --locked --quiet -- openapi > openapi/openapi.json.new
+    mv openapi/openapi.json.new openapi/openapi.json
+
+# Reads /docs in a real browser and executes a request from it (needs Node.js and Chromium)
+docs-page:
+    cargo build --release --locked
+    cd tests/browser && npm ci
+    node tests/browser/docs-page.mjs target/release/gouvtech-catalogue
+
+# Serves the demonstration catalogue on http://127.0.0.1:8080/docs
+demo *args:
+    cargo run --release --locked -- serve --demo {{ args }}

@@ -1,0 +1,5 @@
+DROP TABLE contestations;
+DROP TABLE evaluation_results;
+DROP TABLE answers;
+DROP TABLE evaluations;
+DROP FUNCTION answers_frozen();

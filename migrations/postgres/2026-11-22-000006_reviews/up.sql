@@ -1,0 +1,44 @@
+CREATE TABLE reviews (
+    id uuid PRIMARY KEY,
+    version integer NOT NULL,
+    solution_id uuid NOT NULL REFERENCES solutions (id),
+    organisation_id uuid NOT NULL REFERENCES organisations (id),
+    actor_id uuid NOT NULL,
+    status text NOT NULL,
+    content jsonb NOT NULL,
+    offers_same_family boolean NOT NULL,
+    reply jsonb,
+    moderation jsonb,
+    reported_by uuid,
+    moderated_by uuid,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    submitted_at timestamptz,
+    published_at timestamptz,
+    UNIQUE (solution_id, actor_id)
+);
+CREATE INDEX reviews_by_solution ON reviews (solution_id, status, id);
+CREATE INDEX reviews_by_status ON reviews (status, id);
+CREATE INDEX reviews_by_organisation ON reviews (organisation_id, id);
+
+-- Earlier texts of an edited review, kept privately.
+CREATE TABLE review_edits (
+    review_id uuid NOT NULL REFERENCES reviews (id),
+    number integer NOT NULL,
+    content jsonb NOT NULL,
+    replaced_at timestamptz NOT NULL,
+    PRIMARY KEY (review_id, number)
+);
+CREATE TRIGGER review_edits_never_change BEFORE UPDATE OR DELETE ON review_edits
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('review_edits is append-only');
+CREATE TRIGGER review_edits_never_truncated BEFORE TRUNCATE ON review_edits
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('review_edits is append-only');
+
+CREATE TABLE review_reports (
+    id uuid PRIMARY KEY,
+    review_id uuid NOT NULL REFERENCES reviews (id),
+    actor_id uuid NOT NULL,
+    reason text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX review_reports_by_review ON review_reports (review_id, id);

@@ -1,0 +1,4 @@
+DROP TABLE contestations;
+DROP TABLE evaluation_results;
+DROP TABLE answers;
+DROP TABLE evaluations;

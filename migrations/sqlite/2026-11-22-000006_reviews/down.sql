@@ -1,0 +1,3 @@
+DROP TABLE review_reports;
+DROP TABLE review_edits;
+DROP TABLE reviews;

@@ -1,0 +1,48 @@
+CREATE TABLE reviews (
+    id BLOB PRIMARY KEY,
+    version INTEGER NOT NULL,
+    solution_id BLOB NOT NULL REFERENCES solutions (id),
+    organisation_id BLOB NOT NULL REFERENCES organisations (id),
+    actor_id BLOB NOT NULL,
+    status TEXT NOT NULL,
+    content TEXT NOT NULL,
+    offers_same_family BOOLEAN NOT NULL,
+    reply TEXT,
+    moderation TEXT,
+    reported_by BLOB,
+    moderated_by BLOB,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    submitted_at BIGINT,
+    published_at BIGINT,
+    UNIQUE (solution_id, actor_id)
+);
+CREATE INDEX reviews_by_solution ON reviews (solution_id, status, id);
+CREATE INDEX reviews_by_status ON reviews (status, id);
+CREATE INDEX reviews_by_organisation ON reviews (organisation_id, id);
+
+-- Earlier texts of an edited review, kept privately.
+CREATE TABLE review_edits (
+    review_id BLOB NOT NULL REFERENCES reviews (id),
+    number INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    replaced_at BIGINT NOT NULL,
+    PRIMARY KEY (review_id, number)
+);
+CREATE TRIGGER review_edits_never_updated BEFORE UPDATE ON review_edits
+BEGIN
+    SELECT RAISE(ABORT, 'review_edits is append-only');
+END;
+CREATE TRIGGER review_edits_never_deleted BEFORE DELETE ON review_edits
+BEGIN
+    SELECT RAISE(ABORT, 'review_edits is append-only');
+END;
+
+CREATE TABLE review_reports (
+    id BLOB PRIMARY KEY,
+    review_id BLOB NOT NULL REFERENCES reviews (id),
+    actor_id BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX review_reports_by_review ON review_reports (review_id, id);

@@ -1,0 +1,144 @@
+//! Guards: extractors that let a request in and carry who made it.
+//!
+//! A guard stands first among a handler's arguments, so that to forget it is
+//! visible in the signature. It knows role and duty; whose resource it is, the
+//! query decides.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use super::{Duty, Principal, Role, token};
+use crate::app::App;
+use crate::error::{Code, Error, Problem, Result};
+use crate::text;
+
+/// Anybody: with a token, its principal; with a bad one, nobody.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Option<Principal>);
+
+impl FromRequest for Visitor {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authenticate(request).map(Self))
+    }
+}
+
+macro_rules! guards {
+    ($($(#[$doc:meta])* $name:ident = $(($role:ident $(, $duty:ident)?))|+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(pub Principal);
+
+        impl $name {
+            /// The role, and the duty if one is needed; any of these will do.
+            pub const ALLOWED: &'static [(Role, Option<Duty>)] = &[$((Role::$role, guards!(@duty $($duty)?))),+];
+        }
+
+        impl Deref for $name {
+            type Target = Principal;
+
+            fn deref(&self) -> &Principal {
+                &self.0
+            }
+        }
+
+        impl FromRequest for $name {
+            type Error = Error;
+            type Future = Ready<Result<Self>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(authorise(request, Self::ALLOWED).map(Self))
+            }
+        }
+    )+};
+    (@duty) => { None };
+    (@duty $duty:ident) => { Some(Duty::$duty) };
+}
+
+guards! {
+    /// Anybody with a token.
+    SignedIn = (Vendor) | (Buyer) | (Auditor) | (Operator);
+    /// A member of a vendor.
+    Vendor = (Vendor);
+    /// A member of a vendor who may commit it.
+    Signatory = (Vendor, Signatory);
+    /// A signatory of the vendor, or a moderator.
+    SignatoryOrModerator = (Vendor, Signatory) | (Operator, Moderator);
+    /// A member of a public body.
+    Buyer = (Buyer);
+    /// Who may see a review: its body's members, its vendor's, moderators.
+    BuyerOrModerator = (Buyer) | (Operator, Moderator);
+    /// Who may contest an answer.
+    Contester = (Buyer) | (Auditor) | (Operator, Moderator);
+    /// A member of an audit body.
+    Auditor = (Auditor);
+    Evaluator = (Auditor, Evaluator);
+    DecisionMaker = (Auditor, DecisionMaker);
+    /// A party of a label case or an officer.
+    CaseParty = (Vendor) | (Auditor) | (Operator, LabelOfficer);
+    Moderator = (Operator, Moderator);
+    LabelOfficer = (Operator, LabelOfficer);
+    /// Runs the catalogue's configuration: organisations and criteria sets.
+    Administrator = (Operator, Administrator);
+    /// Registers an organisation: whoever will act for it, or the operator.
+    Registrant = (Vendor) | (Buyer) | (Auditor) | (Operator, Administrator);
+    /// Who may withdraw a label application.
+    Abandoner = (Vendor, Signatory) | (Operator, LabelOfficer);
+}
+
+fn authorise(request: &HttpRequest, allowed: &[(Role, Option<Duty>)]) -> Result<Principal> {
+    let principal = authenticate(request)?.ok_or_else(|| challenge(None))?;
+    let fits =
+        |(role, duty): &(Role, Option<Duty>)| principal.role == *role && duty.is_none_or(|duty| principal.has(duty));
+    if allowed.iter().any(fits) {
+        return Ok(principal);
+    }
+    let needed = allowed
+        .iter()
+        .map(|(role, duty)| match duty {
+            Some(duty) => format!("{role}:{duty}"),
+            None => role.to_string(),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(Error::forbidden(text!("Cette action demande l’un de : {needed}.", "This action needs one of: {needed}.")))
+}
+
+/// The principal of the request's token; none without a token.
+fn authenticate(request: &HttpRequest) -> Result<Option<Principal>> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(challenge(Some("there are two Authorization headers")));
+    }
+    let text = header.to_str().map_err(|_| challenge(Some("the header is not text")))?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start_matches(' '),
+        _ => return Err(challenge(Some("the scheme is not Bearer"))),
+    };
+    let app = App::of(request)?;
+    token::verify(&app.key, &app.policy, token, app.store.clock().now()).map(Some).map_err(|refusal| {
+        tracing::warn!(reason = refusal.0, "token refused");
+        challenge(Some(refusal.0))
+    })
+}
+
+/// 401 with what RFC 6750 §3 wants said.
+fn challenge(refusal: Option<&'static str>) -> Error {
+    let (detail, header) = match refusal {
+        None => (
+            text!("Cette action demande un jeton d’accès.", "This action needs an access token."),
+            "Bearer realm=\"gouvtech-catalogue\"".to_owned(),
+        ),
+        Some(why) => (
+            text!("Le jeton est refusé : {why}.", "The token is refused: {why}."),
+            format!("Bearer realm=\"gouvtech-catalogue\", error=\"invalid_token\", error_description=\"{why}\""),
+        ),
+    };
+    Problem::new(Code::Unauthenticated, detail).with_header(WWW_AUTHENTICATE, &header).into()
+}

@@ -1,0 +1,107 @@
+//! Who calls: keys, tokens, principals, and guards that stand first among a
+//! handler's arguments.
+
+pub mod guard;
+pub mod keys;
+pub mod token;
+
+use crate::db::{Actor, Id};
+use crate::error::{Error, Result};
+use crate::text;
+
+crate::codes! {
+    /// Exactly one per token.
+    pub enum Role {
+        /// Acts for an organisation that offers solutions.
+        Vendor = "vendor",
+        /// Acts for a public body.
+        Buyer = "buyer",
+        /// Acts for an accredited audit body.
+        Auditor = "auditor",
+        /// Runs the catalogue; decides no label.
+        Operator = "operator",
+    }
+}
+
+crate::codes! {
+    /// What refines a role.
+    pub enum Duty {
+        Signatory = "signatory",
+        Administrator = "administrator",
+        Evaluator = "evaluator",
+        DecisionMaker = "decision_maker",
+        Moderator = "moderator",
+        LabelOfficer = "label_officer",
+        Accreditor = "accreditor",
+        AppealMember = "appeal_member",
+        CommitteeMember = "committee_member",
+        CommitteeChair = "committee_chair",
+    }
+}
+
+impl Role {
+    /// The duties that make sense with this role.
+    pub fn duties(self) -> &'static [Duty] {
+        use Duty as D;
+        match self {
+            Self::Vendor => &[D::Signatory],
+            Self::Buyer => &[D::Administrator],
+            Self::Auditor => &[D::Evaluator, D::DecisionMaker],
+            Self::Operator => &[
+                D::Moderator,
+                D::LabelOfficer,
+                D::Accreditor,
+                D::AppealMember,
+                D::CommitteeMember,
+                D::CommitteeChair,
+                D::Administrator,
+            ],
+        }
+    }
+}
+
+/// The authenticated caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub issuer: String,
+    pub subject: String,
+    pub role: Role,
+    pub duties: Vec<Duty>,
+    /// The organisation the caller acts for.
+    pub organisation: Option<Id>,
+    /// The same, by the SIRET of its seat; resolved where the database is at hand.
+    pub siret: Option<String>,
+}
+
+impl Principal {
+    pub fn has(&self, duty: Duty) -> bool {
+        self.duties.contains(&duty)
+    }
+
+    /// Who the journal says acted.
+    pub fn actor(&self) -> Actor {
+        Actor::Person {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            role: self.role.code(),
+            organisation: self.organisation,
+        }
+    }
+
+    pub fn is_moderator(&self) -> bool {
+        self.role == Role::Operator && self.has(Duty::Moderator)
+    }
+}
+
+/// 403: the token does not say for which organisation the caller acts.
+pub fn needs_organisation() -> Error {
+    Error::forbidden(text!(
+        "Le jeton ne dit pas pour quelle organisation l’appelant agit.",
+        "The token does not say for which organisation the caller acts."
+    ))
+}
+
+/// Fails unless `is_met`, with what is missing.
+pub fn require(is_met: bool, otherwise: impl FnOnce() -> Error) -> Result<()> {
+    if is_met { Ok(()) } else { Err(otherwise()) }
+}

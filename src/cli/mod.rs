@@ -1,0 +1,87 @@
+//! The commands of the one binary, one file each.
+
+mod healthcheck;
+mod migrate;
+mod openapi;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Given, Settings};
+use crate::db::migrations;
+
+/// A government catalogue of digital solutions: what exists, what vendors
+/// claim, what users say, what an independent third party verified.
+#[derive(Debug, Parser)]
+#[command(name = "gouvtech-catalogue", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    given: Given,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API; makes and migrates the database when needed
+    Serve(serve::Serve),
+    /// Apply pending migrations and stop
+    Migrate,
+    /// Make an access token for development and print it
+    Token(token::Token),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Ask a running server whether it is ready; for containers
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = Settings::new(cli.given).and_then(|settings| match cli.command {
+        Command::Serve(serve) => serve.run(settings),
+        Command::Migrate => migrate::run(&settings),
+        Command::Token(token) => token.run(&settings),
+        Command::Openapi => openapi::run(),
+        Command::Healthcheck(check) => check.run(&settings),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(reason) => {
+            complain(&reason);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The application over a database that this program knows: migrated, with the
+/// criteria set it carries.
+fn open(settings: Settings) -> Result<App, String> {
+    if let Some(folder) = settings.backend.folder() {
+        std::fs::create_dir_all(folder).map_err(|e| {
+            format!("setting database_url (--database-url, GOUVTECH_DATABASE_URL): {}: {e}", folder.display())
+        })?;
+    }
+    let applied = migrations::apply(&settings.backend).map_err(|e| {
+        format!("setting database_url (--database-url, GOUVTECH_DATABASE_URL): {}: {e}", settings.backend)
+    })?;
+    if !applied.is_empty() {
+        tracing::info!(count = applied.len(), "migrations applied");
+    }
+    App::new(settings, Clock::default())
+}
+
+#[expect(clippy::print_stderr, reason = "a command speaks on the terminal")]
+fn complain(text: &str) {
+    eprintln!("error: {text}");
+}
+
+#[expect(clippy::print_stdout, reason = "a command speaks on the terminal")]
+fn say(text: &str) {
+    println!("{text}");
+}

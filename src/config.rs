@@ -1,0 +1,250 @@
+//! Settings: one struct, three sources under the same names. An option wins
+//! over the environment, which wins over the file.
+//!
+//! This is the only reader of the environment. A bad setting stops the start
+//! and names itself.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::db::Backend;
+
+/// What was given, from any source.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// File of settings in TOML, under the names of these options with `_` for `-`
+    #[arg(long, env = "GOUVTECH_CONFIG", value_name = "FILE", global = true)]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// sqlite://relative, sqlite:///absolute, postgres://… or postgresql://… [default: sqlite://data/catalogue.sqlite]
+    #[arg(long, env = "GOUVTECH_DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Folder of the signing key [default: the SQLite file's folder, else ./data]
+    #[arg(long, env = "GOUVTECH_DATA_DIR", value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Ed25519 key in PKCS#8 PEM that signs tokens; instances share it [default: signing-key.pem in the data folder, made at first start]
+    #[arg(long, env = "GOUVTECH_SIGNING_KEY", value_name = "FILE", global = true)]
+    pub signing_key: Option<PathBuf>,
+
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "GOUVTECH_BIND", value_name = "ADDRESS", global = true)]
+    pub bind: Option<SocketAddr>,
+
+    /// `iss` of tokens [default: gouvtech-catalogue]
+    #[arg(long, env = "GOUVTECH_ISSUER", value_name = "TEXT", global = true)]
+    pub issuer: Option<String>,
+
+    /// `aud` of tokens [default: gouvtech-catalogue]
+    #[arg(long, env = "GOUVTECH_AUDIENCE", value_name = "TEXT", global = true)]
+    pub audience: Option<String>,
+
+    /// Threads that serve requests [default: the number of cores]
+    #[arg(long, env = "GOUVTECH_WORKERS", value_name = "N", global = true)]
+    pub workers: Option<usize>,
+
+    /// Database connections (SQLite: readers) [default: 8]
+    #[arg(long, env = "GOUVTECH_CONNECTIONS", value_name = "N", global = true)]
+    pub connections: Option<u32>,
+
+    /// What to log, as a tracing filter [default: info]
+    #[arg(long, env = "GOUVTECH_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+
+    /// text or json [default: text]
+    #[arg(long, env = "GOUVTECH_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+
+    /// Largest request body, in bytes [default: 262144]
+    #[arg(long, env = "GOUVTECH_MAX_BODY_BYTES", value_name = "N", global = true)]
+    pub max_body_bytes: Option<usize>,
+
+    /// Deepest nesting of a JSON body [default: 32]
+    #[arg(long, env = "GOUVTECH_MAX_JSON_DEPTH", value_name = "N", global = true)]
+    pub max_json_depth: Option<usize>,
+
+    /// Longest query string, in bytes [default: 8192]
+    #[arg(long, env = "GOUVTECH_MAX_QUERY_BYTES", value_name = "N", global = true)]
+    pub max_query_bytes: Option<usize>,
+
+    /// Largest set of request headers, in bytes [default: 16384]
+    #[arg(long, env = "GOUVTECH_MAX_HEADER_BYTES", value_name = "N", global = true)]
+    pub max_header_bytes: Option<usize>,
+
+    /// Time to send a request's head, in seconds [default: 10]
+    #[arg(long, env = "GOUVTECH_HEAD_TIMEOUT_SECONDS", value_name = "N", global = true)]
+    pub head_timeout_seconds: Option<u64>,
+
+    /// Time to send a request's body, in seconds [default: 30]
+    #[arg(long, env = "GOUVTECH_BODY_TIMEOUT_SECONDS", value_name = "N", global = true)]
+    pub body_timeout_seconds: Option<u64>,
+
+    /// Days between the publication of a criteria set and its coming into force [default: 60]
+    #[arg(long, env = "GOUVTECH_CRITERIA_NOTICE_DAYS", value_name = "N", global = true)]
+    pub criteria_notice_days: Option<u32>,
+
+    /// Publish evaluations at submission, without a moderator [default: false]
+    #[arg(long, env = "GOUVTECH_EVALUATIONS_AUTO_PUBLISH", value_name = "BOOL", global = true)]
+    pub evaluations_auto_publish: Option<bool>,
+
+    /// Days a published evaluation stays in force [default: 365]
+    #[arg(long, env = "GOUVTECH_EVALUATION_VALIDITY_DAYS", value_name = "N", global = true)]
+    pub evaluation_validity_days: Option<u32>,
+
+    /// Months a label is valid [default: 36]
+    #[arg(long, env = "GOUVTECH_LABEL_VALIDITY_MONTHS", value_name = "N", global = true)]
+    pub label_validity_months: Option<u32>,
+
+    /// Days without confirmation after which a solution is outdated [default: 365]
+    #[arg(long, env = "GOUVTECH_CONFIRMATION_DAYS", value_name = "N", global = true)]
+    pub confirmation_days: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub backend: Backend,
+    pub signing_key: PathBuf,
+    /// Whether a missing key is made: only at its default place.
+    pub may_make_key: bool,
+    pub bind: SocketAddr,
+    pub issuer: String,
+    pub audience: String,
+    pub workers: usize,
+    pub connections: u32,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub max_body_bytes: usize,
+    pub max_json_depth: usize,
+    pub max_query_bytes: usize,
+    pub max_header_bytes: usize,
+    pub head_timeout_seconds: u64,
+    pub body_timeout_seconds: u64,
+    pub criteria_notice_days: u32,
+    pub evaluations_auto_publish: bool,
+    pub evaluation_validity_days: u32,
+    pub label_validity_months: u32,
+    pub confirmation_days: u32,
+}
+
+/// actix reads at most this much of a request's head; our own limit must lie below to be seen.
+const HEADER_CEILING: usize = 65_536;
+
+impl Settings {
+    /// Adds the file to what was given and checks everything.
+    ///
+    /// # Errors
+    /// Names the setting, what it was and what it may be.
+    pub fn new(given: Given) -> Result<Self, String> {
+        let file = match &given.config {
+            Some(path) => read_file(path)?,
+            None => Given::default(),
+        };
+        macro_rules! setting {
+            ($name:ident) => {
+                given.$name.or(file.$name)
+            };
+            ($name:ident, $default:expr) => {
+                given.$name.or(file.$name).unwrap_or($default)
+            };
+            ($name:ident, $default:expr, $range:expr) => {{
+                let value = setting!($name, $default);
+                within(stringify!($name), value, $range)?
+            }};
+        }
+        let url = setting!(database_url, "sqlite://data/catalogue.sqlite".to_owned());
+        let backend = Backend::parse(&url).map_err(|reason| named("database_url", &reason))?;
+        let data_dir = setting!(data_dir)
+            .or_else(|| backend.folder().map(Path::to_owned))
+            .unwrap_or_else(|| PathBuf::from("data"));
+        let signing_key = setting!(signing_key);
+        let may_make_key = signing_key.is_none();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            backend,
+            may_make_key,
+            signing_key: signing_key.unwrap_or_else(|| data_dir.join("signing-key.pem")),
+            bind: setting!(bind, SocketAddr::from(([127, 0, 0, 1], 8080))),
+            issuer: setting!(issuer, "gouvtech-catalogue".to_owned()),
+            audience: setting!(audience, "gouvtech-catalogue".to_owned()),
+            workers: setting!(workers, cores, 1..=1024),
+            connections: setting!(connections, 8, 1..=1000),
+            log: setting!(log, "info".to_owned()),
+            log_format: setting!(log_format, LogFormat::Text),
+            max_body_bytes: setting!(max_body_bytes, 262_144, 1024..=67_108_864),
+            max_json_depth: setting!(max_json_depth, 32, 8..=100),
+            max_query_bytes: setting!(max_query_bytes, 8192, 256..=HEADER_CEILING),
+            max_header_bytes: setting!(max_header_bytes, 16_384, 1024..=HEADER_CEILING),
+            head_timeout_seconds: setting!(head_timeout_seconds, 10, 1..=600),
+            body_timeout_seconds: setting!(body_timeout_seconds, 30, 1..=3600),
+            criteria_notice_days: setting!(criteria_notice_days, 60, 0..=3650),
+            evaluations_auto_publish: setting!(evaluations_auto_publish, false),
+            evaluation_validity_days: setting!(evaluation_validity_days, 365, 1..=3650),
+            label_validity_months: setting!(label_validity_months, 36, 1..=120),
+            confirmation_days: setting!(confirmation_days, 365, 1..=3650),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Given, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| named("config", &format!("{shown}: {e}")))?;
+    toml::from_str(&text).map_err(|e| named("config", &format!("{shown}: {e}")))
+}
+
+fn within<T: PartialOrd + std::fmt::Display + Copy>(
+    name: &str,
+    value: T,
+    range: std::ops::RangeInclusive<T>,
+) -> Result<T, String> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(named(name, &format!("{value} is not within {} and {}", range.start(), range.end())))
+}
+
+fn named(name: &str, reason: &str) -> String {
+    let option = name.replace('_', "-");
+    let variable = name.to_ascii_uppercase();
+    format!("setting {name} (--{option}, GOUVTECH_{variable}): {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Given, Settings};
+
+    #[test]
+    fn a_bad_setting_names_itself() {
+        let given = Given { database_url: Some("mysql://x".to_owned()), ..Given::default() };
+        let error = Settings::new(given).expect_err("refused");
+        assert!(error.contains("--database-url") && error.contains("GOUVTECH_DATABASE_URL"), "{error}");
+        let error = Settings::new(Given { connections: Some(0), ..Given::default() }).expect_err("refused");
+        assert!(error.contains("GOUVTECH_CONNECTIONS"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_setting_in_the_file_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, "bnid = '127.0.0.1:1'").expect("written");
+        let error = Settings::new(Given { config: Some(path.clone()), ..Given::default() }).expect_err("refused");
+        assert!(error.contains("bnid"), "{error}");
+        std::fs::write(&path, "bind = '127.0.0.1:1'\nworkers = 3").expect("written");
+        let given = Given { config: Some(path), workers: Some(2), ..Given::default() };
+        let settings = Settings::new(given).expect("good");
+        assert_eq!((settings.bind.port(), settings.workers), (1, 2), "an option wins over the file");
+    }
+}

@@ -1,0 +1,145 @@
+//! The journal `changes`: one row per state change, written in the same
+//! transaction, never altered.
+//!
+//! It names who acted by an opaque id; the table behind that id can be erased
+//! without touching the journal.
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::schema::{actors, changes};
+use super::store::Tx;
+use super::{Db, Id, Instant, Json};
+use crate::error::Result;
+
+/// Who makes a change.
+#[derive(Debug, Clone)]
+pub enum Actor {
+    /// The catalogue itself: deadlines, imports, the demonstration.
+    System,
+    /// A person or a service named by a token.
+    Person { issuer: String, subject: String, role: &'static str, organisation: Option<Id> },
+}
+
+crate::codes! {
+    /// Kind of resource a journal entry is about.
+    pub enum Resource {
+        Organisation = "organisation",
+        CriteriaSet = "criteria_set",
+        Solution = "solution",
+        Claim = "claim",
+        Evaluation = "evaluation",
+        Review = "review",
+        LabelApplication = "label_application",
+        Label = "label",
+    }
+}
+
+/// One entry of the journal.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = changes)]
+pub struct Change {
+    pub position: i64,
+    pub at: Instant,
+    pub actor_id: Option<Id>,
+    pub role: String,
+    pub organisation_id: Option<Id>,
+    pub action: String,
+    pub resource: Resource,
+    pub resource_id: Id,
+    pub resource_version: i32,
+    pub changed: Json<Value>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = changes, treat_none_as_default_value = false)]
+struct NewChange<'a> {
+    at: Instant,
+    actor_id: Option<Id>,
+    role: &'a str,
+    organisation_id: Option<Id>,
+    action: &'a str,
+    resource: Resource,
+    resource_id: Id,
+    resource_version: i32,
+    changed: Json<Value>,
+}
+
+impl Change {
+    /// Entries after `position`, oldest first, none that a later read could
+    /// still find a predecessor of.
+    pub fn after(db: &mut Db, position: i64, limit: i64) -> Result<Vec<Self>> {
+        let horizon = db.journal_horizon()?.unwrap_or(i64::MAX);
+        Ok(changes::table
+            .filter(changes::position.gt(position).and(changes::position.lt(horizon)))
+            .order(changes::position.asc())
+            .limit(limit)
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
+    /// Entries about one resource, oldest first.
+    pub fn about(db: &mut Db, resource: Resource, id: Id) -> Result<Vec<Self>> {
+        Ok(changes::table
+            .filter(changes::resource.eq(resource).and(changes::resource_id.eq(id)))
+            .order(changes::position.asc())
+            .select(Self::as_select())
+            .load(db)?)
+    }
+}
+
+impl Tx<'_> {
+    /// Writes the journal entry of a change. `changed` says which members
+    /// changed, or from which state to which; no free text about persons.
+    pub fn record(&mut self, action: &str, resource: Resource, id: Id, version: i32, changed: Value) -> Result<()> {
+        let actor_id = self.actor_id()?;
+        let (role, organisation_id) = match self.actor {
+            Actor::System => ("system", None),
+            Actor::Person { role, organisation, .. } => (*role, *organisation),
+        };
+        diesel::insert_into(changes::table)
+            .values(NewChange {
+                at: self.now,
+                actor_id,
+                role,
+                organisation_id,
+                action,
+                resource,
+                resource_id: id,
+                resource_version: version,
+                changed: Json(changed),
+            })
+            .execute(self.db)?;
+        Ok(())
+    }
+
+    /// The opaque id of who acts, made at first sight; none for the catalogue itself.
+    pub fn actor_id(&mut self) -> Result<Option<Id>> {
+        if self.actor_id.is_some() {
+            return Ok(self.actor_id);
+        }
+        let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(None) };
+        let known = actors::table
+            .filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)))
+            .select(actors::id)
+            .first::<Id>(self.db)
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = Id::new();
+                diesel::insert_into(actors::table)
+                    .values((
+                        actors::id.eq(id),
+                        actors::issuer.eq(issuer),
+                        actors::subject.eq(subject),
+                        actors::created_at.eq(self.now),
+                    ))
+                    .execute(self.db)?;
+                id
+            }
+        };
+        self.actor_id = Some(id);
+        Ok(Some(id))
+    }
+}

@@ -1,0 +1,24 @@
+//! Both databases behind one door: [`Db`] is a connection to either, [`Store`]
+//! the only way to one.
+//!
+//! Everything outside this room speaks Diesel against [`Db`] and does not know
+//! which database answers. What has to know stands in [`dialect`].
+
+pub mod dialect;
+pub mod journal;
+pub mod migrations;
+pub mod schema;
+pub mod store;
+pub mod types;
+
+pub use dialect::Backend;
+pub use journal::{Actor, Resource};
+pub use store::{Store, Tx};
+pub use types::{Id, Instant, Json};
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum Db {
+    Pg(diesel::PgConnection),
+    Sqlite(diesel::SqliteConnection),
+}

@@ -1,0 +1,420 @@
+//! The tables, as queries see them; a test compares them with what the migrations make.
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    actors (id) {
+        id -> Id,
+        issuer -> Text,
+        subject -> Text,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    changes (position) {
+        position -> BigInt,
+        at -> Instant,
+        actor_id -> Nullable<Id>,
+        role -> Text,
+        organisation_id -> Nullable<Id>,
+        action -> Text,
+        resource -> Text,
+        resource_id -> Id,
+        resource_version -> Integer,
+        changed -> Json,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    counters (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    organisations (id) {
+        id -> Id,
+        version -> Integer,
+        status -> Text,
+        name_folded -> Text,
+        is_vendor -> Bool,
+        is_public_body -> Bool,
+        is_audit_body -> Bool,
+        is_operator -> Bool,
+        siren -> Nullable<Text>,
+        register_key -> Nullable<Text>,
+        details -> Json,
+        source -> Nullable<Text>,
+        source_id -> Nullable<Text>,
+        identifier_verified_at -> Nullable<Instant>,
+        moderation -> Nullable<Json>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    criteria_sets (id) {
+        id -> Id,
+        version -> Integer,
+        content -> Json,
+        based_on -> Nullable<Id>,
+        published_at -> Nullable<Instant>,
+        in_force_on -> Nullable<Date>,
+        retired_on -> Nullable<Date>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    criteria (set_id, code) {
+        set_id -> Id,
+        code -> Text,
+        position -> Integer,
+        theme -> Text,
+        content -> Json,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    solutions (id) {
+        id -> Id,
+        version -> Integer,
+        slug -> Text,
+        organisation_id -> Nullable<Id>,
+        status -> Text,
+        revision_status -> Nullable<Text>,
+        published_version -> Nullable<Integer>,
+        draft -> Nullable<Json>,
+        draft_origins -> Nullable<Json>,
+        moderation -> Nullable<Json>,
+        name_folded -> Text,
+        search_text -> Text,
+        score -> Integer,
+        rating -> Integer,
+        review_summary -> Nullable<Json>,
+        provenance -> Nullable<Json>,
+        source -> Nullable<Text>,
+        source_id -> Nullable<Text>,
+        suspended_by -> Nullable<Id>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        submitted_at -> Nullable<Instant>,
+        published_at -> Instant,
+        confirmed_at -> Nullable<Instant>,
+        archived_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    solution_slugs (slug) {
+        slug -> Text,
+        solution_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    solution_versions (solution_id, number) {
+        solution_id -> Id,
+        number -> Integer,
+        organisation_id -> Nullable<Id>,
+        sheet -> Json,
+        origins -> Json,
+        published_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    solution_facets (facet, value, solution_id) {
+        solution_id -> Id,
+        facet -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    solution_claims (id) {
+        id -> Id,
+        version -> Integer,
+        solution_id -> Id,
+        organisation_id -> Id,
+        actor_id -> Id,
+        status -> Text,
+        statement -> Text,
+        decision_reason -> Nullable<Text>,
+        created_at -> Instant,
+        decided_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    evaluations (id) {
+        id -> Id,
+        version -> Integer,
+        solution_id -> Id,
+        organisation_id -> Id,
+        set_id -> Id,
+        solution_version -> Integer,
+        status -> Text,
+        traits -> Json,
+        attestation -> Nullable<Json>,
+        moderation -> Nullable<Json>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        submitted_at -> Nullable<Instant>,
+        published_at -> Nullable<Instant>,
+        expires_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    answers (evaluation_id, criterion) {
+        evaluation_id -> Id,
+        criterion -> Text,
+        value -> Text,
+        justification -> Nullable<Text>,
+        evidence -> Json,
+        to_confirm -> Bool,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    evaluation_results (evaluation_id, number) {
+        evaluation_id -> Id,
+        number -> Integer,
+        cause -> Text,
+        scores -> Json,
+        computed_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    contestations (id) {
+        id -> Id,
+        evaluation_id -> Id,
+        criterion -> Text,
+        status -> Text,
+        reason -> Text,
+        resolution -> Nullable<Text>,
+        actor_id -> Id,
+        role -> Text,
+        organisation_id -> Nullable<Id>,
+        created_at -> Instant,
+        resolved_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    reviews (id) {
+        id -> Id,
+        version -> Integer,
+        solution_id -> Id,
+        organisation_id -> Id,
+        actor_id -> Id,
+        status -> Text,
+        content -> Json,
+        offers_same_family -> Bool,
+        reply -> Nullable<Json>,
+        moderation -> Nullable<Json>,
+        reported_by -> Nullable<Id>,
+        moderated_by -> Nullable<Id>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        submitted_at -> Nullable<Instant>,
+        published_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    review_edits (review_id, number) {
+        review_id -> Id,
+        number -> Integer,
+        content -> Json,
+        replaced_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    review_reports (id) {
+        id -> Id,
+        review_id -> Id,
+        actor_id -> Id,
+        reason -> Text,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    label_applications (id) {
+        id -> Id,
+        version -> Integer,
+        solution_id -> Id,
+        organisation_id -> Id,
+        status -> Text,
+        solution_version -> Nullable<Integer>,
+        evaluation_id -> Nullable<Id>,
+        set_id -> Nullable<Id>,
+        audit_body_id -> Nullable<Id>,
+        evaluator_id -> Nullable<Id>,
+        details -> Json,
+        moderation -> Nullable<Json>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        submitted_at -> Nullable<Instant>,
+        admission_due_at -> Nullable<Instant>,
+        decided_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    findings (application_id, criterion) {
+        application_id -> Id,
+        criterion -> Text,
+        result -> Text,
+        score -> Nullable<Integer>,
+        comment -> Text,
+        evidence -> Json,
+        actor_id -> Id,
+        recorded_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    audit_reports (application_id) {
+        application_id -> Id,
+        recommendation -> Text,
+        summary -> Text,
+        scores -> Json,
+        actor_id -> Id,
+        submitted_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    label_decisions (id) {
+        id -> Id,
+        application_id -> Id,
+        organisation_id -> Id,
+        outcome -> Text,
+        content -> Json,
+        label_number -> Nullable<Text>,
+        corrects -> Nullable<Id>,
+        actor_id -> Id,
+        decided_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    labels (number) {
+        number -> Text,
+        id -> Id,
+        version -> Integer,
+        solution_id -> Id,
+        application_id -> Id,
+        decision_id -> Id,
+        audit_body_id -> Id,
+        status -> Text,
+        content -> Json,
+        valid_from -> Date,
+        valid_until -> Date,
+        granted_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    actors,
+    changes,
+    counters,
+    organisations,
+    criteria_sets,
+    criteria,
+    solutions,
+    solution_slugs,
+    solution_versions,
+    solution_facets,
+    solution_claims,
+    evaluations,
+    answers,
+    evaluation_results,
+    contestations,
+    reviews,
+    review_edits,
+    review_reports,
+    label_applications,
+    findings,
+    audit_reports,
+    label_decisions,
+    labels,
+);

@@ -1,0 +1,19 @@
+//! What every handler speaks: bodies and queries checked against the document,
+//! pages, preconditions, languages, and the boundary around it all.
+
+pub mod body;
+pub mod boundary;
+pub mod conditional;
+pub mod contract;
+pub mod json;
+pub mod page;
+pub mod query;
+pub mod reply;
+pub mod route;
+pub mod text;
+
+pub use body::{Body, Patch};
+pub use conditional::IfMatch;
+pub use page::{After, Key, Page, Slice};
+pub use query::Query;
+pub use reply::Reply;

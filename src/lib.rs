@@ -1,0 +1,37 @@
+//! A government catalogue of digital solutions: what exists, what vendors
+//! claim, what users say and what an independent third party verified.
+//!
+//! The map of the house:
+//! - one folder per noun ([`organisations`], [`families`], [`solutions`],
+//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`]), each with the same
+//!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
+//!   `model` (rows and queries), `view` (what goes over the wire);
+//! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
+//!   databases behind one door;
+//! - [`app`]: the one route table; [`openapi`]: the document made from it;
+//!   [`config`]: the settings; [`cli`]: the commands.
+//!
+//! Arrows run one way: `routes → model → db`, `routes → view → model`,
+//! `model → rules`.
+
+#![recursion_limit = "512"]
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod criteria;
+pub mod db;
+pub mod deadlines;
+pub mod error;
+pub mod evaluations;
+pub mod families;
+pub mod http;
+pub mod labels;
+pub mod openapi;
+pub mod organisations;
+pub mod probes;
+pub mod reviews;
+pub mod seed;
+pub mod solutions;

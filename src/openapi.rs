@@ -1,0 +1,337 @@
+//! The OpenAPI 3.1 document, made from the route table.
+//!
+//! Handlers describe what is theirs alone; what follows from the shape of an
+//! operation (its errors, its preconditions, the headers of its answer) is
+//! added here, once for all.
+
+#![expect(clippy::indexing_slicing, reason = "the document is made here, and every test starts by making it")]
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{ComponentsBuilder, Info, LicenseBuilder, OpenApiBuilder, PathItem, Paths};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::app;
+use crate::error::Code;
+use crate::solutions::view::Tombstone;
+
+const DESCRIPTION: &str = "A catalogue of digital solutions for public buyers: what exists, what vendors declare, what \
+users say and what an independent third party verified, each with its origin and date.\n\n\
+Reading what is published needs no token. Everything else needs an access token with one role (`vendor`, `buyer`, \
+`auditor`, `operator`) and, for some actions, a duty; `security` of each operation names them as `role` or `role:duty`. \
+Errors are problems (RFC 9457) in French, or in English with `Accept-Language: en`. A change of an existing resource \
+needs `If-Match` with the ETag of the version read. Lists are read page by page with the `next` cursor.";
+
+const TAGS: &[(&str, &str)] = &[
+    ("organisations", "Vendors, public bodies, audit bodies and the operator."),
+    ("families", "Functional families of solutions."),
+    ("criteria", "Criteria sets, their themes and criteria."),
+    ("solutions", "Solutions, their versions and states."),
+    ("evaluations", "Self-evaluations against a criteria set."),
+    ("reviews", "What users say."),
+    ("labels", "The third-party label: applications, findings, decisions, register."),
+    ("service", "Probes, keys and this description."),
+];
+
+/// Name of the schema of a merge patch of `schema`.
+pub fn patch_name(schema: &str) -> String {
+    format!("{schema}Patch")
+}
+
+/// The whole document.
+pub fn document() -> Value {
+    let mut paths = Paths::new();
+    let mut components = ComponentsBuilder::new();
+    for endpoint in app::endpoints() {
+        components = components.schemas_from_iter(endpoint.schemas);
+        let item = PathItem::new(endpoint.method, endpoint.operation);
+        match paths.paths.get_mut(&endpoint.path) {
+            Some(known) => known.merge_operations(item),
+            None => {
+                paths.paths.insert(endpoint.path, item);
+            }
+        }
+    }
+    // Only problems refer to tombstones, and those are described by hand below.
+    let mut parts = vec![(Tombstone::name().into_owned(), Tombstone::schema())];
+    Tombstone::schemas(&mut parts);
+    components = components.schemas_from_iter(parts);
+    let mut info = Info::new("GouvTech catalogue", env!("CARGO_PKG_VERSION"));
+    info.description = Some(DESCRIPTION.to_owned());
+    info.license =
+        Some(LicenseBuilder::new().name("Licence Ouverte 2.0 (data)").identifier(Some("etalab-2.0")).build());
+    let typed = OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build();
+    let mut document = serde_json::to_value(typed).unwrap_or(Value::Null);
+    document["servers"] = json!([{"url": "/", "description": "This server"}]);
+    document["tags"] =
+        TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
+    document["components"]["securitySchemes"] = json!({"bearer": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "Access token (RFC 9068): `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
+    }});
+    add_problem_schema(&mut document);
+    refer_to_rows(&mut document);
+    flatten_compositions(&mut document);
+    let patched = operations(&mut document).map(complete).fold(Vec::new(), |mut all, name| {
+        all.extend(name);
+        all
+    });
+    for name in patched {
+        add_patch_schema(&mut document, &name);
+    }
+    keep_imported_texts_whole(&mut document);
+    document
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mut Value)> {
+    document["paths"].as_object_mut().into_iter().flatten().flat_map(|(path, item)| {
+        let path = path.clone();
+        item.as_object_mut()
+            .into_iter()
+            .flatten()
+            .filter(|(method, _)| matches!(method.as_str(), "get" | "post" | "put" | "patch" | "delete"))
+            .map(move |(method, operation)| (path.clone(), method.clone(), operation))
+    })
+}
+
+/// Adds what follows from an operation's shape; gives the schema it patches, if it does.
+fn complete((path, method, operation): (String, String, &mut Value)) -> Option<String> {
+    let is_api = path.starts_with("/api/");
+    let has_body = operation.get("requestBody").is_some();
+    let security = operation["security"].as_array().cloned().unwrap_or_default();
+    let may_be_anonymous = security.iter().any(|one| one.as_object().is_none_or(Map::is_empty));
+    let knows_tokens = security.iter().any(|one| one.as_object().is_some_and(|one| !one.is_empty()));
+    let status =
+        ["200", "201", "202", "204"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
+    let is_transition = method == "post" && status == "200";
+    let needs_match = is_api && (is_transition || matches!(method.as_str(), "patch" | "put" | "delete"));
+    let writes = is_api && method != "get";
+    let answers_json = operation["responses"][status]["content"].get("application/json").is_some();
+
+    let parameters = operation.as_object_mut().map(|o| o.entry("parameters").or_insert_with(|| json!([])));
+    if let Some(parameters) = parameters.and_then(Value::as_array_mut) {
+        if needs_match {
+            parameters.push(json!({
+                "name": "If-Match", "in": "header", "required": false,
+                "description": "ETag of the version this change starts from (RFC 9110 §13.1.1). Without it: 428; stale: 412.",
+                "schema": {"type": "string", "maxLength": 1000}, "example": "\"v1\"",
+            }));
+        }
+        if is_api && method == "get" && answers_json {
+            parameters.push(json!({
+                "name": "fields", "in": "query", "required": false, "style": "form", "explode": false,
+                "description": "Only these members of the resource (or of each row), separated by commas.",
+                "schema": {"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 100}},
+            }));
+        }
+    }
+    let has_input = has_body || operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["in"] != "path"));
+    let has_id = path.contains('{');
+
+    let mut errors = vec![Code::InternalError];
+    let mut when = |condition: bool, codes: &[Code]| {
+        if condition {
+            errors.extend(codes);
+        }
+    };
+    when(has_input, &[Code::MalformedRequest]);
+    when(knows_tokens, &[Code::Unauthenticated, Code::Forbidden]);
+    when(has_id, &[Code::NotFound]);
+    when(is_api, &[Code::NotAcceptable, Code::UriTooLong, Code::HeadersTooLarge, Code::Unavailable]);
+    when(path == "/readyz", &[Code::Unavailable]);
+    when(has_body, &[Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+    when(needs_match, &[Code::PreconditionFailed, Code::PreconditionRequired]);
+    when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
+    when(path.starts_with("/api/v1/solutions/{id}"), &[Code::Gone]);
+    for code in errors {
+        operation["responses"][code.status().as_str()] =
+            json!({"$ref": format!("#/components/responses/{}", response_name(code))});
+    }
+    if answers_json {
+        let mut headers = Map::new();
+        if is_api {
+            headers.insert("ETag".into(), json!({"$ref": "#/components/headers/ETag"}));
+        }
+        if status == "201" {
+            headers.insert("Location".into(), json!({"$ref": "#/components/headers/Location"}));
+        }
+        let schema = operation["responses"][status]["content"]["application/json"]["schema"]["$ref"].as_str();
+        if schema.is_some_and(|name| name.contains("Page_")) {
+            headers.insert("Link".into(), json!({"$ref": "#/components/headers/Link"}));
+        }
+        if !headers.is_empty() {
+            operation["responses"][status]["headers"] = Value::Object(headers);
+        }
+    }
+    if is_api && method == "get" && (may_be_anonymous || knows_tokens) {
+        operation["responses"]["304"] = json!({"description": "Unchanged since the ETag in If-None-Match."});
+    }
+    operation["requestBody"]["content"]["application/merge-patch+json"]["schema"]["$ref"]
+        .as_str()
+        .and_then(|name| name.rsplit('/').next())
+        .and_then(|name| name.strip_suffix("Patch"))
+        .map(ToOwned::to_owned)
+        .inspect(|_| ())
+        .or_else(|| {
+            // Indexing above makes absent members null: take them away again.
+            if let Some(operation) = operation.as_object_mut()
+                && !has_body
+            {
+                operation.remove("requestBody");
+            }
+            None
+        })
+}
+
+fn response_name(code: Code) -> String {
+    let mut name = String::new();
+    for word in code.code().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|c| c.to_ascii_uppercase()));
+        name.extend(letters);
+    }
+    name
+}
+
+/// The schema of problems, one shared response for each code, shared headers.
+fn add_problem_schema(document: &mut Value) {
+    let codes: Vec<Value> = Code::ALL.iter().map(|code| json!(code)).collect();
+    document["components"]["schemas"]["Problem"] = json!({
+        "type": "object",
+        "description": "What went wrong (RFC 9457).",
+        "required": ["type", "title", "status", "code", "detail", "instance", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "maxLength": 200, "description": "Where the problem is explained, on this server."},
+            "title": {"type": "string", "maxLength": 200, "description": "What it is; constant for a code."},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The status of the answer."},
+            "code": {"type": "string", "enum": codes, "description": "Stable code."},
+            "detail": {"type": "string", "maxLength": 10000, "description": "What happened this time, in French or English (Accept-Language)."},
+            "instance": {"type": "string", "maxLength": 10000, "description": "The path that was asked for."},
+            "request_id": {"type": "string", "format": "uuid", "description": "To quote to the operator; the same as X-Request-Id."},
+            "errors": {
+                "type": "array", "maxItems": 10000, "description": "Every fault, with its place.",
+                "items": {
+                    "type": "object", "required": ["code", "detail"], "description": "One fault.",
+                    "properties": {
+                        "pointer": {"type": "string", "maxLength": 10000, "description": "JSON Pointer (RFC 6901) into the body."},
+                        "parameter": {"type": "string", "maxLength": 10000, "description": "Name of the parameter or header."},
+                        "code": {"type": "string", "maxLength": 100, "description": "Stable code of the fault."},
+                        "detail": {"type": "string", "maxLength": 10000, "description": "What is expected."},
+                    },
+                },
+            },
+            "tombstone": {"$ref": "#/components/schemas/Tombstone"},
+        },
+    });
+    let mut responses = Map::new();
+    for code in Code::ALL {
+        let mut response = json!({
+            "description": format!("{}. {}", code.title().en, code.cure().en),
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "example": {
+                "type": format!("/problems/{}", code.code().replace('_', "-")), "title": code.title().fr,
+                "status": code.status().as_u16(), "code": code, "detail": code.title().fr,
+                "instance": "/api/v1/solutions", "request_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+            }}},
+        });
+        let header = match code {
+            Code::Unauthenticated | Code::Forbidden => Some("WWW-Authenticate"),
+            Code::PreconditionFailed => Some("ETag"),
+            Code::Unavailable => Some("Retry-After"),
+            Code::MethodNotAllowed => Some("Allow"),
+            _ => None,
+        };
+        if let Some(header) = header {
+            response["headers"] = json!({header: {"$ref": format!("#/components/headers/{header}")}});
+        }
+        responses.insert(response_name(*code), response);
+    }
+    document["components"]["responses"] = Value::Object(responses);
+    document["components"]["headers"] = json!({
+        "ETag": {"description": "`\"v<version>.<hash>\"`: send it back in If-Match or If-None-Match.", "schema": {"type": "string", "maxLength": 200}},
+        "Location": {"description": "Where the new resource is.", "schema": {"type": "string", "format": "uri-reference", "maxLength": 2000}},
+        "Link": {"description": "`rel=\"next\"`: the next page (RFC 8288).", "schema": {"type": "string", "maxLength": 20000}},
+        "WWW-Authenticate": {"description": "What is missing or refused (RFC 6750).", "schema": {"type": "string", "maxLength": 1000}},
+        "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0, "maximum": 86400}},
+        "Allow": {"description": "Methods this address accepts.", "schema": {"type": "string", "maxLength": 200}},
+    });
+}
+
+/// The rows of a page are the resource itself, by reference.
+fn refer_to_rows(document: &mut Value) {
+    let names: Vec<String> =
+        document["components"]["schemas"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    for page in names.iter().filter(|name| name.starts_with("Page_")) {
+        let row = page.trim_start_matches("Page_");
+        if names.iter().any(|name| name == row) {
+            document["components"]["schemas"][page]["properties"]["items"]["items"] =
+                json!({"$ref": format!("#/components/schemas/{row}")});
+        }
+    }
+}
+
+/// One flat object for a view that embeds what a vendor states: `allOf` with a
+/// closed part would refuse the other members.
+fn flatten_compositions(document: &mut Value) {
+    let schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    let Some(own) = document["components"]["schemas"].as_object_mut() else { return };
+    for schema in own.values_mut() {
+        let Some(parts) = schema.get("allOf").and_then(Value::as_array).cloned() else { continue };
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        for part in &parts {
+            let part = part["$ref"].as_str().and_then(|r| schemas.get(r.rsplit('/').next()?)).unwrap_or(part);
+            properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+        let mut flat = json!({"type": "object", "required": required, "properties": properties});
+        if let Some(description) = schema.get("description") {
+            flat["description"] = description.clone();
+        }
+        *schema = flat;
+    }
+}
+
+/// A patch may leave out or remove any member; the result is checked as a whole.
+fn add_patch_schema(document: &mut Value, name: &str) {
+    let mut schema = document["components"]["schemas"][name].clone();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("required");
+        schema.remove("example");
+        schema.insert(
+            "description".to_owned(),
+            json!(format!("JSON Merge Patch (RFC 7396) of {name}: absent members stay, null removes.")),
+        );
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.values_mut().for_each(make_nullable);
+        }
+    }
+    document["components"]["schemas"][patch_name(name)] = schema;
+}
+
+fn make_nullable(schema: &mut Value) {
+    if let Some(kind) = schema.get("type").cloned() {
+        if let Some(one) = kind.as_str() {
+            schema["type"] = json!([one, "null"]);
+        }
+    } else if schema.get("$ref").is_some() {
+        let description = schema.as_object_mut().and_then(|s| s.remove("description"));
+        *schema = json!({"oneOf": [{"type": "null"}, schema.clone()]});
+        if let Some(description) = description {
+            schema["description"] = description;
+        }
+    }
+}
+
+/// Imports keep an over-long text whole and say so; what is read may therefore
+/// be longer than what may be written.
+fn keep_imported_texts_whole(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for (name, schema) in schemas {
+        if !name.starts_with("Solution") || !name.ends_with("View") {
+            continue;
+        }
+        for property in schema["properties"].as_object_mut().into_iter().flat_map(|p| p.values_mut()) {
+            if property.get("maxLength").is_some() && property.get("pattern").is_none() {
+                property["maxLength"] = json!(1_000_000);
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Rows and queries of organisations.
+
+use diesel::prelude::*;
+use serde_json::json;
+
+use super::details::{OrganisationDetails, OrganisationKind};
+use super::rules::{self, OrganisationStatus};
+use super::view::OrganisationFilter;
+use crate::auth::{Principal, Role, needs_organisation};
+use crate::db::schema::organisations;
+use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
+use crate::error::{Error, Result};
+use crate::http::text::fold;
+use crate::http::{After, Key, Page, Slice};
+use crate::{keyset, text, versioned};
+
+/// An organisation.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = organisations, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Organisation {
+    pub id: Id,
+    pub version: i32,
+    pub status: OrganisationStatus,
+    pub name_folded: String,
+    pub is_vendor: bool,
+    pub is_public_body: bool,
+    pub is_audit_body: bool,
+    pub is_operator: bool,
+    pub siren: Option<String>,
+    pub register_key: Option<String>,
+    pub details: Json<OrganisationDetails>,
+    pub source: Option<String>,
+    pub source_id: Option<String>,
+    pub identifier_verified_at: Option<Instant>,
+    pub moderation: Option<Json<String>>,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+versioned!(Organisation, organisations);
+
+impl Organisation {
+    pub fn new(details: OrganisationDetails, status: OrganisationStatus, now: Instant) -> Self {
+        let mut organisation = Self {
+            id: Id::new(),
+            version: 1,
+            status,
+            name_folded: String::new(),
+            is_vendor: false,
+            is_public_body: false,
+            is_audit_body: false,
+            is_operator: false,
+            siren: None,
+            register_key: None,
+            details: Json(details.clone()),
+            source: None,
+            source_id: None,
+            identifier_verified_at: None,
+            moderation: None,
+            created_at: now,
+            updated_at: now,
+        };
+        organisation.describe(details);
+        organisation
+    }
+
+    /// Takes new details with all that is derived from them.
+    pub fn describe(&mut self, mut details: OrganisationDetails) {
+        let has = |kind| details.kinds.contains(&kind);
+        self.is_vendor = has(OrganisationKind::Vendor);
+        self.is_public_body = has(OrganisationKind::PublicBody);
+        self.is_audit_body = has(OrganisationKind::AuditBody);
+        self.is_operator = has(OrganisationKind::Operator);
+        self.siren = rules::siren(&details);
+        details.siren.clone_from(&self.siren);
+        if self.siren.is_some() {
+            details.country.get_or_insert_with(|| "FR".to_owned());
+        }
+        self.register_key = if self.siren.is_some() { None } else { rules::register_key(&details) };
+        self.name_folded = fold(&details.name);
+        self.details = Json(details);
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.status == OrganisationStatus::Active
+    }
+
+    /// Whether the two are one legal person.
+    pub fn is_same_entity(&self, other: &Self) -> bool {
+        self.id == other.id || (self.siren.is_some() && self.siren == other.siren)
+    }
+
+    pub fn find(db: &mut Db, id: Id) -> Result<Self> {
+        organisations::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+
+    pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        Ok(organisations::table.filter(organisations::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?)
+    }
+
+    pub fn find_by_siren(db: &mut Db, siren: &str) -> Result<Option<Self>> {
+        Ok(organisations::table
+            .filter(organisations::siren.eq(siren))
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
+    }
+
+    pub fn find_by_source(db: &mut Db, source: &str, source_id: &str) -> Result<Option<Self>> {
+        Ok(organisations::table
+            .filter(organisations::source.eq(source).and(organisations::source_id.eq(source_id)))
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
+    }
+
+    /// Refuses an identifier that another organisation has.
+    pub fn refuse_duplicate(&self, db: &mut Db) -> Result<()> {
+        let mut query = organisations::table.filter(organisations::id.ne(self.id)).into_boxed::<MultiBackend>();
+        query = match (&self.siren, &self.register_key) {
+            (Some(siren), _) => query.filter(organisations::siren.eq(siren.clone())),
+            (None, Some(key)) => query.filter(organisations::register_key.eq(key.clone())),
+            (None, None) => return Ok(()),
+        };
+        match query.select(organisations::id).first::<Id>(db).optional()? {
+            None => Ok(()),
+            Some(other) => Err(Error::duplicate(text!(
+                "Une organisation a déjà cet identifiant : /api/v1/organisations/{other}.",
+                "An organisation has this identifier already: /api/v1/organisations/{other}."
+            ))),
+        }
+    }
+
+    /// Writes a change and its journal entry.
+    pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: serde_json::Value) -> Result<()> {
+        self.updated_at = tx.now;
+        self.change(tx)?;
+        tx.record(action, Resource::Organisation, self.id, self.version, changed)
+    }
+
+    pub fn register(&self, tx: &mut Tx<'_>) -> Result<()> {
+        self.insert(tx.db)?;
+        tx.record("create_organisation", Resource::Organisation, self.id, self.version, json!({"status": self.status}))
+    }
+
+    /// Makes an organisation active whose identifier the operator has checked.
+    pub fn confirm(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let from = self.status;
+        self.status = OrganisationStatus::Active;
+        self.identifier_verified_at = Some(tx.now);
+        self.store(tx, "confirm_organisation", json!({"status": [from, self.status]}))
+    }
+
+    pub fn page(db: &mut Db, filter: &OrganisationFilter, viewer: &Viewer, slice: &Slice) -> Result<Page<Self>> {
+        let total = Self::matching(filter, viewer).count().get_result(db)?;
+        let descending = filter.sort.is_some_and(|sort| sort.is_descending());
+        let rows = keyset!(
+            Self::matching(filter, viewer),
+            slice,
+            organisations::name_folded,
+            organisations::id,
+            descending,
+            |after| after.text().to_owned()
+        )
+        .select(Self::as_select())
+        .load(db)?;
+        Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.name_folded.clone()), id: row.id }))
+    }
+
+    fn matching<'a>(filter: &OrganisationFilter, viewer: &Viewer) -> organisations::BoxedQuery<'a, MultiBackend> {
+        use organisations as o;
+        let mut query = o::table.into_boxed::<MultiBackend>();
+        if !viewer.is_operator() {
+            // A registration that nobody confirmed is its own affair.
+            query = match viewer.organisation_id() {
+                Some(own) => query.filter(o::status.ne(OrganisationStatus::Pending).or(o::id.eq(own))),
+                None => query.filter(o::status.ne(OrganisationStatus::Pending)),
+            };
+        }
+        if !filter.kind.is_empty() {
+            let has = |kind| filter.kind.contains(&kind);
+            query = query.filter(
+                (o::is_vendor.eq(true).and(has(OrganisationKind::Vendor).into_sql::<diesel::sql_types::Bool>()))
+                    .or(o::is_public_body
+                        .eq(true)
+                        .and(has(OrganisationKind::PublicBody).into_sql::<diesel::sql_types::Bool>()))
+                    .or(o::is_audit_body
+                        .eq(true)
+                        .and(has(OrganisationKind::AuditBody).into_sql::<diesel::sql_types::Bool>()))
+                    .or(o::is_operator
+                        .eq(true)
+                        .and(has(OrganisationKind::Operator).into_sql::<diesel::sql_types::Bool>())),
+            );
+        }
+        if !filter.status.is_empty() {
+            query = query.filter(o::status.eq_any(filter.status.clone()));
+        }
+        if let Some(siren) = &filter.siren {
+            query = query.filter(o::siren.eq(siren.clone()));
+        }
+        for word in filter.q.as_deref().map(fold).unwrap_or_default().split_whitespace() {
+            query = query.filter(o::name_folded.like(format!("%{word}%")));
+        }
+        query
+    }
+}
+
+/// Who looks: the principal and the organisation it acts for, found in the database.
+#[derive(Debug, Clone, Default)]
+pub struct Viewer {
+    pub principal: Option<Principal>,
+    pub organisation: Option<Organisation>,
+}
+
+impl Viewer {
+    /// Finds the organisation behind a token; a suspended one is refused.
+    pub fn of(db: &mut Db, principal: Option<&Principal>) -> Result<Self> {
+        let Some(principal) = principal else { return Ok(Self::default()) };
+        let organisation = match (principal.organisation, &principal.siret) {
+            (Some(id), _) => {
+                let found = organisations::table.find(id).select(Organisation::as_select()).first(db).optional()?;
+                Some(found.ok_or_else(unknown_organisation)?)
+            }
+            (None, Some(siret)) => match siret.get(..9) {
+                Some(siren) => Organisation::find_by_siren(db, siren)?,
+                None => None,
+            },
+            (None, None) => None,
+        };
+        if organisation.as_ref().is_some_and(|o| o.status == OrganisationStatus::Suspended) {
+            return Err(Error::forbidden(text!(
+                "L’organisation pour laquelle ce jeton agit est suspendue.",
+                "The organisation this token acts for is suspended."
+            )));
+        }
+        Ok(Self { principal: Some(principal.clone()), organisation })
+    }
+
+    /// The organisation the caller acts for, which must be active.
+    pub fn acting(db: &mut Db, principal: &Principal) -> Result<Organisation> {
+        let organisation = Self::of(db, Some(principal))?.organisation.ok_or_else(needs_organisation)?;
+        if !organisation.is_active() {
+            return Err(Error::forbidden(text!(
+                "L’organisation attend d’être confirmée par l’exploitant.",
+                "The organisation is waiting for the operator to confirm it."
+            )));
+        }
+        let fits = match principal.role {
+            Role::Vendor => organisation.is_vendor,
+            Role::Buyer => organisation.is_public_body,
+            Role::Auditor => organisation.is_audit_body,
+            Role::Operator => organisation.is_operator,
+        };
+        if !fits {
+            let role = principal.role;
+            return Err(Error::forbidden(text!(
+                "L’organisation n’a pas le type que demande le rôle « {role} ».",
+                "The organisation is not of the kind that the role `{role}` needs."
+            )));
+        }
+        Ok(organisation)
+    }
+
+    pub fn organisation_id(&self) -> Option<Id> {
+        self.organisation.as_ref().map(|organisation| organisation.id)
+    }
+
+    pub fn role(&self) -> Option<Role> {
+        self.principal.as_ref().map(|principal| principal.role)
+    }
+
+    pub fn is_operator(&self) -> bool {
+        self.role() == Some(Role::Operator)
+    }
+
+    pub fn is_moderator(&self) -> bool {
+        self.principal.as_ref().is_some_and(Principal::is_moderator)
+    }
+
+    /// Whether the caller acts, as a vendor, for this organisation.
+    pub fn owns(&self, organisation: Option<Id>) -> bool {
+        self.role() == Some(Role::Vendor) && organisation.is_some() && self.organisation_id() == organisation
+    }
+}
+
+fn unknown_organisation() -> Error {
+    Error::forbidden(text!(
+        "L’organisation que nomme le jeton n’existe pas.",
+        "The organisation that the token names does not exist."
+    ))
+}

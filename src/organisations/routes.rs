@@ -1,0 +1,322 @@
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+use serde_json::json;
+
+use super::details::{OrganisationDetails, OrganisationKind};
+use super::model::{Organisation, Viewer};
+use super::rules::{self, OrganisationStatus};
+use super::view::{OrganisationFilter, OrganisationView, Reason};
+use crate::auth::guard::{Administrator, Registrant, SignedIn, Visitor};
+use crate::auth::{Duty, Principal, Role};
+use crate::db::{Id, Json, Tx};
+use crate::error::{Error, Fault, Result};
+use crate::http::route::Endpoint;
+use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
+use crate::{endpoints, text};
+
+pub fn endpoints() -> Vec<Endpoint> {
+    endpoints![
+        list_organisations,
+        create_organisation,
+        find_organisation,
+        update_organisation,
+        confirm_organisation,
+        suspend_organisation,
+        reinstate_organisation,
+        list_organisation_solutions,
+    ]
+}
+
+/// Organisations
+///
+/// Those not yet confirmed are listed to the operator and to themselves.
+#[utoipa::path(get, path = "/api/v1/organisations", tag = "organisations", security((), ("bearer" = [])),
+    params(OrganisationFilter),
+    responses((status = 200, description = "A page of organisations.", body = Page<OrganisationView>)))]
+async fn list_organisations(visitor: Visitor, reply: Reply, query: Query<OrganisationFilter>) -> Result<HttpResponse> {
+    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
+    let page = reply
+        .app
+        .store
+        .read(move |db| {
+            let viewer = Viewer::of(db, visitor.0.as_ref())?;
+            let page = Organisation::page(db, &query, &viewer, &slice)?;
+            Ok(page.map(|row| OrganisationView::new(row, &viewer)))
+        })
+        .await?;
+    reply.page(&page)
+}
+
+/// Register an organisation
+///
+/// By whoever will act for it, with a token that names no organisation yet: it
+/// stays `pending` until the operator confirms. By the operator: active at once.
+#[utoipa::path(post, path = "/api/v1/organisations", tag = "organisations",
+    security(("bearer" = ["vendor"]), ("bearer" = ["buyer"]), ("bearer" = ["auditor"]), ("bearer" = ["operator:administrator"])),
+    request_body = OrganisationDetails,
+    responses((status = 201, description = "Registered.", body = OrganisationView)))]
+async fn create_organisation(
+    caller: Registrant,
+    reply: Reply,
+    body: Body<OrganisationDetails>,
+) -> Result<HttpResponse> {
+    let view = reply
+        .app
+        .store
+        .write(caller.actor(), move |tx| {
+            let viewer = Viewer::of(tx.db, Some(&caller))?;
+            let by_operator = caller.role == Role::Operator;
+            if viewer.organisation.is_some() && !by_operator {
+                return Err(Error::conflict(text!(
+                    "Ce jeton agit déjà pour une organisation.",
+                    "This token acts for an organisation already."
+                )));
+            }
+            let details = body.accept_with(|details| {
+                let mut faults = rules::faults(details);
+                faults.extend(claimed_kinds(&caller, details));
+                faults
+            })?;
+            let status = if by_operator { OrganisationStatus::Active } else { OrganisationStatus::Pending };
+            let mut organisation = Organisation::new(details, status, tx.now);
+            organisation.identifier_verified_at = by_operator.then_some(tx.now);
+            organisation.refuse_duplicate(tx.db)?;
+            organisation.register(tx)?;
+            // Who registered sees what was registered.
+            Ok(OrganisationView::new(organisation, &viewer))
+        })
+        .await?;
+    reply.created(&format!("/api/v1/organisations/{}", view.id), view.version, &view)
+}
+
+/// What one may call oneself at registration follows from the token's role.
+fn claimed_kinds(caller: &Principal, details: &OrganisationDetails) -> Vec<Fault> {
+    use OrganisationKind as K;
+    let (allowed, needed): (&[K], K) = match caller.role {
+        Role::Operator => return Vec::new(),
+        Role::Vendor => (&[K::Vendor, K::PublicBody], K::Vendor),
+        Role::Buyer => (&[K::Vendor, K::PublicBody], K::PublicBody),
+        Role::Auditor => (&[K::AuditBody], K::AuditBody),
+    };
+    if details.kinds.contains(&needed) && details.kinds.iter().all(|kind| allowed.contains(kind)) {
+        return Vec::new();
+    }
+    let role = caller.role;
+    let allowed = allowed.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+    vec![Fault::body(
+        "/kinds",
+        "kind_not_of_role",
+        text!(
+            "Avec le rôle « {role} » : « {needed} », et seulement parmi {allowed}.",
+            "With the role `{role}`: `{needed}`, and only among {allowed}."
+        ),
+    )]
+}
+
+/// One organisation
+#[utoipa::path(get, path = "/api/v1/organisations/{id}", tag = "organisations", security((), ("bearer" = [])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    responses((status = 200, description = "The organisation.", body = OrganisationView)))]
+async fn find_organisation(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
+    let id = Id::parse(&id).ok_or_else(Error::not_found)?;
+    let view = reply
+        .app
+        .store
+        .read(move |db| {
+            let viewer = Viewer::of(db, visitor.0.as_ref())?;
+            let organisation = visible(Organisation::find(db, id)?, &viewer)?;
+            Ok(OrganisationView::new(organisation, &viewer))
+        })
+        .await?;
+    reply.one(view.version, &view)
+}
+
+fn visible(organisation: Organisation, viewer: &Viewer) -> Result<Organisation> {
+    let is_known = organisation.status != OrganisationStatus::Pending
+        || viewer.is_operator()
+        || viewer.organisation_id() == Some(organisation.id);
+    if is_known { Ok(organisation) } else { Err(Error::not_found()) }
+}
+
+/// Change an organisation
+///
+/// By its own members; identifiers and kinds by the operator's administrator.
+#[utoipa::path(patch, path = "/api/v1/organisations/{id}", tag = "organisations",
+    security(("bearer" = ["vendor"]), ("bearer" = ["buyer"]), ("bearer" = ["auditor"]), ("bearer" = ["operator"])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    request_body(content = ref("#/components/schemas/OrganisationDetailsPatch"), content_type = "application/merge-patch+json"),
+    responses((status = 200, description = "Changed.", body = OrganisationView)))]
+async fn update_organisation(
+    caller: SignedIn,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    patch: Patch<OrganisationDetails>,
+) -> Result<HttpResponse> {
+    let id = Id::parse(&id).ok_or_else(Error::not_found)?;
+    let app = reply.app.clone();
+    let view = reply
+        .app
+        .store
+        .write(caller.actor(), move |tx| {
+            let viewer = Viewer::of(tx.db, Some(&caller))?;
+            let mut organisation = visible(Organisation::find(tx.db, id)?, &viewer)?;
+            let by_operator = caller.role == Role::Operator && caller.has(Duty::Administrator);
+            if !by_operator && viewer.organisation_id() != Some(id) {
+                return Err(Error::not_found());
+            }
+            if_match.check(organisation.version)?;
+            let before = organisation.details.0.clone();
+            let after = patch.apply(&app.contract, &before, |after| {
+                let mut faults = rules::faults(after);
+                if !by_operator {
+                    faults.extend(rules::identity_changes(&before, after));
+                }
+                faults
+            })?;
+            organisation.describe(after);
+            organisation.refuse_duplicate(tx.db)?;
+            let fields = changed_fields(&before, &organisation.details.0)?;
+            organisation.store(tx, "update_organisation", json!({"fields": fields}))?;
+            Ok(OrganisationView::new(organisation, &viewer))
+        })
+        .await?;
+    reply.one(view.version, &view)
+}
+
+fn changed_fields(before: &OrganisationDetails, after: &OrganisationDetails) -> Result<Vec<String>> {
+    let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(after)?);
+    Ok(after
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| before.get(name.as_str()) != Some(value))
+        .map(|(name, _)| name.clone())
+        .collect())
+}
+
+/// Confirm a registration
+///
+/// The operator has checked the identifier: `pending` becomes `active`.
+#[utoipa::path(post, path = "/api/v1/organisations/{id}/confirm", tag = "organisations",
+    security(("bearer" = ["operator:administrator"])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    responses((status = 200, description = "Active.", body = OrganisationView)))]
+async fn confirm_organisation(
+    caller: Administrator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, &id, if_match, |organisation, tx| {
+        expect(organisation, OrganisationStatus::Pending)?;
+        organisation.confirm(tx)
+    })
+    .await
+}
+
+/// Suspend an organisation
+///
+/// Its tokens are refused from now on; what it published stays.
+#[utoipa::path(post, path = "/api/v1/organisations/{id}/suspend", tag = "organisations",
+    security(("bearer" = ["operator:administrator"])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    request_body = Reason,
+    responses((status = 200, description = "Suspended.", body = OrganisationView)))]
+async fn suspend_organisation(
+    caller: Administrator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    body: Body<Reason>,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, &id, if_match, move |organisation, tx| {
+        expect(organisation, OrganisationStatus::Active)?;
+        organisation.moderation = Some(Json(body.accept()?.reason));
+        organisation.status = OrganisationStatus::Suspended;
+        organisation.store(tx, "suspend_organisation", json!({"status": ["active", "suspended"]}))
+    })
+    .await
+}
+
+/// Reinstate a suspended organisation
+#[utoipa::path(post, path = "/api/v1/organisations/{id}/reinstate", tag = "organisations",
+    security(("bearer" = ["operator:administrator"])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    responses((status = 200, description = "Active again.", body = OrganisationView)))]
+async fn reinstate_organisation(
+    caller: Administrator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, &id, if_match, |organisation, tx| {
+        expect(organisation, OrganisationStatus::Suspended)?;
+        organisation.moderation = None;
+        organisation.status = OrganisationStatus::Active;
+        organisation.store(tx, "reinstate_organisation", json!({"status": ["suspended", "active"]}))
+    })
+    .await
+}
+
+fn expect(organisation: &Organisation, status: OrganisationStatus) -> Result<()> {
+    if organisation.status == status {
+        return Ok(());
+    }
+    let actual = organisation.status;
+    Err(Error::conflict(text!(
+        "L’organisation est « {actual} » ; cette action part de « {status} ».",
+        "The organisation is `{actual}`; this action starts from `{status}`."
+    )))
+}
+
+async fn transition(
+    caller: &Principal,
+    reply: Reply,
+    id: &str,
+    if_match: IfMatch,
+    step: impl Fn(&mut Organisation, &mut Tx<'_>) -> Result<()> + Send + 'static,
+) -> Result<HttpResponse> {
+    let id = Id::parse(id).ok_or_else(Error::not_found)?;
+    let caller = caller.clone();
+    let view = reply
+        .app
+        .store
+        .write(caller.actor(), move |tx| {
+            let viewer = Viewer::of(tx.db, Some(&caller))?;
+            let mut organisation = Organisation::find(tx.db, id)?;
+            if_match.check(organisation.version)?;
+            step(&mut organisation, tx)?;
+            Ok(OrganisationView::new(organisation, &viewer))
+        })
+        .await?;
+    reply.one(view.version, &view)
+}
+
+/// Solutions of an organisation
+///
+/// As `GET /solutions?vendor=…`.
+#[utoipa::path(get, path = "/api/v1/organisations/{id}/solutions", tag = "organisations", security((), ("bearer" = [])),
+    params(("id" = Id, Path, description = "Identifier of the organisation."), crate::solutions::view::SolutionFilter),
+    responses((status = 200, description = "A page of solutions.", body = Page<crate::solutions::view::SolutionView>)))]
+async fn list_organisation_solutions(
+    visitor: Visitor,
+    reply: Reply,
+    id: Path<String>,
+    query: Query<crate::solutions::view::SolutionFilter>,
+) -> Result<HttpResponse> {
+    let id = Id::parse(&id).ok_or_else(Error::not_found)?;
+    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
+    let page = reply
+        .app
+        .store
+        .read(move |db| {
+            let viewer = Viewer::of(db, visitor.0.as_ref())?;
+            visible(Organisation::find(db, id)?, &viewer)?;
+            let mut filter = query.given;
+            filter.vendor = vec![id];
+            crate::solutions::model::page(db, &filter, &viewer, &slice)
+        })
+        .await?;
+    reply.page(&page)
+}

@@ -1,0 +1,5 @@
+pub mod routes {
+    pub fn endpoints() -> Vec<crate::http::route::Endpoint> {
+        vec![]
+    }
+}

@@ -1,0 +1,57 @@
+//! What a new catalogue starts with: the criteria set this program carries and,
+//! on request, a demonstration.
+
+use diesel::prelude::*;
+
+use crate::app::App;
+use crate::auth::{Duty, Role};
+use crate::db::schema::{organisations, solutions};
+use crate::db::{Id, Store};
+use crate::error::Result;
+use crate::organisations::rules::OrganisationStatus;
+
+/// Loads the criteria set into a catalogue that has none.
+pub fn criteria(_store: &Store) -> Result<()> {
+    Ok(())
+}
+
+/// Fills an empty catalogue.
+pub fn demonstration(_app: &App) -> Result<()> {
+    Ok(())
+}
+
+/// A role to try the catalogue in: its duties, and an organisation to act for.
+pub type Part = (Role, &'static [Duty], Option<Id>);
+
+/// One part for each role.
+pub fn parts(store: &Store) -> Result<Vec<Part>> {
+    store.read_here(|db| {
+        let active = || organisations::table.filter(organisations::status.eq(OrganisationStatus::Active)).into_boxed();
+        let vendor = active()
+            .filter(organisations::is_vendor.eq(true))
+            .filter(organisations::id.nullable().eq_any(solutions::table.select(solutions::organisation_id)))
+            .order(organisations::id)
+            .select(organisations::id)
+            .first::<Id>(db)
+            .optional()?;
+        let buyer = active()
+            .filter(organisations::is_public_body.eq(true).and(organisations::is_vendor.eq(false)))
+            .order(organisations::id)
+            .select(organisations::id)
+            .first::<Id>(db)
+            .optional()?;
+        let auditor = active()
+            .filter(organisations::is_audit_body.eq(true))
+            .order(organisations::id)
+            .select(organisations::id)
+            .first::<Id>(db)
+            .optional()?;
+        let organisation = |role| match role {
+            Role::Vendor => vendor,
+            Role::Buyer => buyer,
+            Role::Auditor => auditor,
+            Role::Operator => None,
+        };
+        Ok(Role::ALL.iter().map(|role| (*role, role.duties(), organisation(*role))).collect())
+    })
+}

@@ -1,0 +1,29 @@
+//! One test binary: every case is a sentence and runs once per database.
+//!
+//! SQLite always; PostgreSQL on a throwaway cluster made from the programs found
+//! here, or on `TEST_DATABASE_URL`. Without PostgreSQL its cases are skipped
+//! loudly, and with `CI=true` that is a failure.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails, and its harness reads the environment"
+)]
+
+mod organisations;
+mod service;
+mod solutions;
+mod storage;
+mod support;
+
+fn main() -> std::process::ExitCode {
+    let mut cases = Vec::new();
+    cases.extend(organisations::cases());
+    cases.extend(service::cases());
+    cases.extend(solutions::cases());
+    cases.extend(storage::cases());
+    support::run(cases)
+}

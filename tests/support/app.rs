@@ -1,0 +1,225 @@
+//! A fresh application for each case: a copied database, a server of its own.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actix_web::web::Data;
+use diesel::{Connection, PgConnection, RunQueryDsl};
+use gouvtech_catalogue::app::{self, App as Application};
+use gouvtech_catalogue::auth::token::{self, Grant};
+use gouvtech_catalogue::auth::{Duty, Role};
+use gouvtech_catalogue::clock::Clock;
+use gouvtech_catalogue::config::{Given, Settings};
+use gouvtech_catalogue::db::{Backend, Id, Store, migrations};
+
+use super::client::Request;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        })
+    }
+}
+
+/// A migrated and seeded database of each kind, to copy from.
+pub struct Templates {
+    folder: tempfile::TempDir,
+    postgres: Option<String>,
+    next: AtomicU32,
+}
+
+const TEMPLATE: &str = "gt_template";
+
+impl Templates {
+    pub fn make(postgres: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sqlite = format!("sqlite://{}", folder.path().join("template.sqlite").display());
+        seed(&sqlite);
+        let postgres = postgres.map(|url| {
+            admin(url, &format!("DROP DATABASE IF EXISTS {TEMPLATE}"));
+            admin(url, &format!("CREATE DATABASE {TEMPLATE}"));
+            seed(&named(url, TEMPLATE));
+            url.to_owned()
+        });
+        Self { folder, postgres, next: AtomicU32::new(1) }
+    }
+
+    fn copy(&self, kind: Kind, with_data: bool) -> Copy {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        match kind {
+            Kind::Sqlite => {
+                let path = self.folder.path().join(format!("{number}.sqlite"));
+                if with_data {
+                    std::fs::copy(self.folder.path().join("template.sqlite"), &path).expect("copied");
+                }
+                Copy { url: format!("sqlite://{}", path.display()), drop: None }
+            }
+            Kind::Postgres => {
+                let url = self.postgres.as_deref().expect("PostgreSQL");
+                let name = format!("gt_{}_{number}", std::process::id());
+                let from = if with_data { TEMPLATE } else { "template0" };
+                admin(url, &format!("CREATE DATABASE {name} TEMPLATE {from}"));
+                Copy { url: named(url, &name), drop: Some((url.to_owned(), name)) }
+            }
+        }
+    }
+}
+
+/// A database of one case; a PostgreSQL one is dropped with it.
+struct Copy {
+    url: String,
+    drop: Option<(String, String)>,
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Some((url, name)) = &self.drop {
+            admin(url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn admin(url: &str, sql: &str) {
+    let mut connection = PgConnection::establish(url).expect("the cluster");
+    diesel::sql_query(sql).execute(&mut connection).unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// The same cluster, another database.
+fn named(url: &str, database: &str) -> String {
+    let (head, query) = url.split_once('?').map_or((url, ""), |(head, query)| (head, query));
+    let (scheme, rest) = head.split_once("://").expect("a URL");
+    let host = rest.split('/').next().unwrap_or_default();
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    format!("{scheme}://{host}/{database}{query}")
+}
+
+fn seed(url: &str) {
+    let backend = Backend::parse(url).expect("a URL");
+    migrations::apply(&backend).expect("migrated");
+    let store = Store::open(&backend, 1, Clock::default()).expect("opened");
+    gouvtech_catalogue::seed::criteria(&store).expect("criteria");
+}
+
+/// A running application.
+pub struct App {
+    pub inner: Data<Application>,
+    pub kind: Kind,
+    pub clock: Clock,
+    pub address: String,
+    pub folder: PathBuf,
+    server: actix_web::dev::ServerHandle,
+    thread: Option<std::thread::JoinHandle<()>>,
+    database: Option<Copy>,
+    _folder: tempfile::TempDir,
+}
+
+impl App {
+    pub fn start(templates: &Templates, kind: Kind) -> Self {
+        Self::start_with(templates, kind, Given::default())
+    }
+
+    fn start_with(templates: &Templates, kind: Kind, given: Given) -> Self {
+        let database = templates.copy(kind, true);
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings::new(Given {
+            database_url: Some(database.url.clone()),
+            data_dir: Some(folder.path().to_owned()),
+            workers: Some(2),
+            connections: Some(6),
+            ..given
+        })
+        .expect("settings");
+        let clock = Clock::default();
+        let inner = Data::new(Application::new(settings, clock.clone()).expect("an application"));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let served = inner.clone();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = app::serve(served, listener).expect("a server");
+                sender.send(server.handle()).expect("sent");
+                server.await.expect("served");
+            });
+        });
+        let server = receiver.recv().expect("a server");
+        Self {
+            inner,
+            kind,
+            clock,
+            address,
+            folder: folder.path().to_owned(),
+            server,
+            thread: Some(thread),
+            database: Some(database),
+            _folder: folder,
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.database.as_ref().expect("a database").url
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// A token signed by this application's key.
+    pub fn token(&self, role: Role, organisation: Option<Id>, duties: &[Duty], subject: &str) -> String {
+        let grant = Grant {
+            subject: subject.to_owned(),
+            role,
+            duties: duties.to_vec(),
+            organisation,
+            siret: None,
+            lifetime_seconds: 3600,
+        };
+        token::issue(&self.inner.key, &self.inner.policy, &grant, self.clock.now()).expect("a token")
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request<'_> {
+        Request::new(self, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Request<'_> {
+        self.request("POST", path)
+    }
+
+    pub fn patch(&self, path: &str) -> Request<'_> {
+        self.request("PATCH", path)
+    }
+
+    pub fn put(&self, path: &str) -> Request<'_> {
+        self.request("PUT", path)
+    }
+
+    pub fn delete(&self, path: &str) -> Request<'_> {
+        self.request("DELETE", path)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // Not graceful: a case that failed must not wait for its own connections.
+        let stopped = self.server.stop(false);
+        actix_web::rt::System::new().block_on(stopped);
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+        drop(self.database.take());
+    }
+}
