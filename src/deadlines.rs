@@ -6,8 +6,9 @@ use std::time::Duration;
 use actix_web::rt;
 
 use crate::config::Settings;
-use crate::db::Store;
+use crate::db::{Actor, Store};
 use crate::error::Result;
+use crate::{evaluations, labels, solutions};
 
 /// How often the calendar is looked at.
 const EVERY: Duration = Duration::from_secs(600);
@@ -29,6 +30,11 @@ pub fn keep(store: Store, settings: Settings) -> rt::task::JoinHandle<()> {
 }
 
 /// Takes every step that is due now; how many were taken.
-pub fn run(_store: &Store, _settings: &Settings) -> Result<usize> {
-    Ok(0)
+pub fn run(store: &Store, settings: &Settings) -> Result<usize> {
+    let confirmation_days = i64::from(settings.confirmation_days);
+    store.write_here(&Actor::System, |tx| {
+        Ok(evaluations::model::expire(tx)?
+            + labels::model::expire(tx)?
+            + solutions::publication::age(tx, confirmation_days)?)
+    })
 }

@@ -103,12 +103,14 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     let status =
         ["200", "201", "202", "204"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
     let is_transition = method == "post" && status == "200";
-    let needs_match = is_api && (is_transition || matches!(method.as_str(), "patch" | "put" | "delete"));
+    let is_part = operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "If-Match"));
+    let needs_match = is_api && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
     let writes = is_api && method != "get";
     let answers_json = operation["responses"][status]["content"].get("application/json").is_some();
 
     let parameters = operation.as_object_mut().map(|o| o.entry("parameters").or_insert_with(|| json!([])));
     if let Some(parameters) = parameters.and_then(Value::as_array_mut) {
+        parameters.retain(|parameter| parameter["name"] != "If-Match");
         if needs_match {
             parameters.push(json!({
                 "name": "If-Match", "in": "header", "required": false,

@@ -6,13 +6,13 @@ use diesel::prelude::*;
 use crate::app::App;
 use crate::auth::{Duty, Role};
 use crate::db::schema::{organisations, solutions};
-use crate::db::{Id, Store};
+use crate::db::{Actor, Id, Store};
 use crate::error::Result;
 use crate::organisations::rules::OrganisationStatus;
 
 /// Loads the criteria set into a catalogue that has none.
-pub fn criteria(_store: &Store) -> Result<()> {
-    Ok(())
+pub fn criteria(store: &Store) -> Result<()> {
+    store.write_here(&Actor::System, crate::criteria::model::seed)
 }
 
 /// Fills an empty catalogue.

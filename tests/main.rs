@@ -13,6 +13,9 @@
     reason = "a test that cannot go on fails, and its harness reads the environment"
 )]
 
+mod criteria;
+mod evaluations;
+mod labels;
 mod organisations;
 mod service;
 mod solutions;
@@ -21,6 +24,9 @@ mod support;
 
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
+    cases.extend(criteria::cases());
+    cases.extend(evaluations::cases());
+    cases.extend(labels::cases());
     cases.extend(organisations::cases());
     cases.extend(service::cases());
     cases.extend(solutions::cases());

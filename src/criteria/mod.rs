@@ -1,12 +1,18 @@
-pub mod model {
-    use crate::db::*;
-    use crate::error::Result;
-    pub fn known_traits(_: &mut Db, _: Instant) -> Result<Option<std::collections::BTreeSet<String>>> {
-        Ok(None)
-    }
-}
-pub mod routes {
-    pub fn endpoints() -> Vec<crate::http::route::Endpoint> {
-        vec![]
-    }
-}
+//! Criteria sets (*référentiels*): themes, criteria and the rule of the label,
+//! as data, in versions.
+//!
+//! ```text
+//!          publish              the day comes            the next one's day
+//!  draft ──────────▶ scheduled ──────────────▶ in_force ─────────────────▶ retired
+//! ```
+//! A published set never changes; the next one starts as its copy and comes
+//! into force after a notice. Everything but the draft follows from dates.
+
+pub mod content;
+pub mod editing;
+pub mod model;
+pub mod routes;
+pub mod rules;
+pub mod view;
+
+pub use content::{AnswerType, Criterion, SetContent};

@@ -333,6 +333,7 @@ diesel::table! {
         application_id -> Id,
         criterion -> Text,
         result -> Text,
+        value -> Nullable<Text>,
         score -> Nullable<Integer>,
         comment -> Text,
         evidence -> Json,

@@ -1,19 +1,20 @@
+//! Self-evaluations (*auto-évaluations*): what a vendor declares of a solution
+//! against a criteria set. Declared, not verified.
+//!
+//! ```text
+//!          submit             publish              contest
+//!  draft ────────▶ submitted ────────▶ published ◀─────────▶ contested
+//!    ▲      return     │                 │   resolve            │
+//!    └─────────────────┘                 ├──▶ superseded ◀──────┤
+//!                                        └──▶ expired    ◀──────┘
+//! ```
+//! Answers never change once submitted; scores are computed at publication and
+//! kept with the formula that made them.
+
+pub mod answers;
+pub mod criteria;
+pub mod model;
+pub mod moderation;
+pub mod routes;
 pub mod rules;
-pub mod view {
-    #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-    pub struct ScoresView {
-        pub overall: super::rules::Score,
-    }
-}
-pub mod model {
-    use crate::db::*;
-    use std::collections::BTreeMap;
-    pub fn scores_in_force(_: &mut Db, _: &[Id]) -> crate::error::Result<BTreeMap<Id, super::view::ScoresView>> {
-        Ok(BTreeMap::new())
-    }
-}
-pub mod routes {
-    pub fn endpoints() -> Vec<crate::http::route::Endpoint> {
-        vec![]
-    }
-}
+pub mod view;

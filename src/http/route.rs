@@ -18,13 +18,18 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// From the description that `#[utoipa::path]` makes beside a handler.
-    pub fn of<P: utoipa::Path + utoipa::__dev::SchemaReferences>(route: fn(Method) -> Route) -> Self {
+    pub fn of<P>(route: fn(Method) -> Route) -> Self
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'a> utoipa::__dev::Tags<'a>,
+    {
         let mut schemas = Vec::new();
         P::schemas(&mut schemas);
+        let mut operation = P::operation();
+        operation.tags = Some(P::tags().into_iter().map(ToOwned::to_owned).collect());
         Self {
             method: P::methods().into_iter().next().unwrap_or(HttpMethod::Get),
             path: P::path(),
-            operation: P::operation(),
+            operation,
             schemas,
             route,
         }

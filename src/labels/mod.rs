@@ -1,29 +1,21 @@
-pub mod rules {
-    crate::codes! { /// x
-    pub enum LabelStatus { Active = "active" } }
-}
-pub mod view {
-    #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-    pub struct LabelView {
-        pub number: String,
-    }
-}
-pub mod model {
-    use crate::db::*;
-    use crate::error::Result;
-    use std::collections::BTreeMap;
-    pub fn of_solutions(_: &mut Db, _: &[Id]) -> Result<BTreeMap<Id, Vec<super::view::LabelView>>> {
-        Ok(BTreeMap::new())
-    }
-    pub fn statuses(_: &mut Db, _: Id) -> Result<Vec<super::rules::LabelStatus>> {
-        Ok(vec![])
-    }
-    pub fn suspend_of_solution(_: &mut Tx<'_>, _: &crate::solutions::model::Solution) -> Result<()> {
-        Ok(())
-    }
-}
-pub mod routes {
-    pub fn endpoints() -> Vec<crate::http::route::Endpoint> {
-        vec![]
-    }
-}
+//! The third-party label (*label*): a vendor applies, an accredited audit body
+//! examines and decides. The operator admits and assigns; it decides nothing.
+//!
+//! ```text
+//!         submit            admit               assign            open
+//!  draft ───────▶ submitted ─────▶ admissible ◀───────▶ assigned ─────▶ in_audit
+//!                     │ refuse_admission       recuse                      │ report
+//!                     ▼                                                    ▼
+//!               inadmissible      (abandoned, any time before)    report_submitted ──▶ decided
+//!                                                                             decision
+//! ```
+//! Who examines does not decide: the decision is made by another person of the
+//! same body. Decisions are only ever added; a correction names what it corrects.
+
+pub mod applications;
+pub mod audit;
+pub mod model;
+pub mod register;
+pub mod routes;
+pub mod rules;
+pub mod view;

@@ -306,6 +306,7 @@ async fn list_organisation_solutions(
     query: Query<crate::solutions::view::SolutionFilter>,
 ) -> Result<HttpResponse> {
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
+    let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let page = reply
         .app
@@ -315,7 +316,7 @@ async fn list_organisation_solutions(
             visible(Organisation::find(db, id)?, &viewer)?;
             let mut filter = query.given;
             filter.vendor = vec![id];
-            crate::solutions::model::page(db, &filter, &viewer, &slice)
+            crate::solutions::model::page(db, &filter, &viewer, &slice, today)
         })
         .await?;
     reply.page(&page)

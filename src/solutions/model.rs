@@ -354,7 +354,13 @@ fn free_slug(db: &mut Db, name: &str, id: Id) -> Result<String> {
 }
 
 /// A page of solutions, ready to be shown.
-pub fn page(db: &mut Db, filter: &SolutionFilter, viewer: &Viewer, slice: &Slice) -> Result<Page<SolutionView>> {
+pub fn page(
+    db: &mut Db,
+    filter: &SolutionFilter,
+    viewer: &Viewer,
+    slice: &Slice,
+    today: chrono::NaiveDate,
+) -> Result<Page<SolutionView>> {
     let sort = filter.sort.unwrap_or(SolutionSort::Name);
     let total = matching(filter, viewer)?.count().get_result(db)?;
     let query = matching(filter, viewer)?;
@@ -399,7 +405,11 @@ pub fn page(db: &mut Db, filter: &SolutionFilter, viewer: &Viewer, slice: &Slice
         },
         id: row.id,
     });
-    Ok(Page { items: views(db, page.items, viewer, &filter.include, false)?, next: page.next, total: page.total })
+    Ok(Page {
+        items: views(db, page.items, viewer, &filter.include, false, today)?,
+        next: page.next,
+        total: page.total,
+    })
 }
 
 type Query = solutions::BoxedQuery<'static, MultiBackend>;

@@ -5,10 +5,10 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::model::{Solution, SolutionVersion};
-use super::rules::{Command, facets, search_text};
+use super::rules::{Command, SolutionStatus, facets, search_text};
 use super::sheet::SolutionSheet;
-use crate::db::schema::{solution_facets, solution_versions};
-use crate::db::{Db, Id, Tx};
+use crate::db::schema::{solution_facets, solution_versions, solutions};
+use crate::db::{Db, Id, Instant, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::organisations::Organisation;
@@ -20,11 +20,11 @@ impl Solution {
             return Err(Error::Internal("published without a working copy".to_owned()));
         };
         let from = self.stage();
-        if self.status != super::rules::SolutionStatus::Draft {
+        if self.status != SolutionStatus::Draft {
             self.advance(Command::Publish)?;
         } else {
             // An import is listed at once.
-            self.status = super::rules::SolutionStatus::Published;
+            self.status = SolutionStatus::Published;
         }
         let number = self.published_version.unwrap_or_default() + 1;
         let sheet = draft.0.clone();
@@ -86,4 +86,31 @@ struct NewFacet {
     solution_id: Id,
     facet: &'static str,
     value: String,
+}
+
+/// Six months after it became outdated, a solution nobody confirms is archived.
+const STALE_DAYS: i64 = 183;
+
+/// What the calendar does to solutions: outdated when not confirmed for too
+/// long, archived when nobody comes back. An imported sheet has no vendor who
+/// could confirm it, and stays.
+pub fn age(tx: &mut Tx<'_>, confirmation_days: i64) -> Result<usize> {
+    let due = |tx: &mut Tx<'_>, status: SolutionStatus, before: Instant| -> Result<Vec<Solution>> {
+        Ok(solutions::table
+            .filter(solutions::status.eq(status).and(solutions::provenance.is_null()))
+            .filter(solutions::confirmed_at.le(before))
+            .select(Solution::as_select())
+            .load(tx.db)?)
+    };
+    let outdated = due(tx, SolutionStatus::Published, tx.now.plus_days(-confirmation_days))?;
+    let stale = due(tx, SolutionStatus::Outdated, tx.now.plus_days(-confirmation_days - STALE_DAYS))?;
+    let count = outdated.len() + stale.len();
+    for mut solution in outdated {
+        solution.updated_at = tx.now;
+        solution.transition(tx, Command::MarkOutdated)?;
+    }
+    for mut solution in stale {
+        super::transitions::archive(&mut solution, tx, "Non confirmée depuis dix-huit mois.".to_owned())?;
+    }
+    Ok(count)
 }

@@ -31,13 +31,14 @@ pub fn endpoints() -> Vec<Endpoint> {
     params(SolutionFilter),
     responses((status = 200, description = "A page of solutions.", body = Page<SolutionView>)))]
 async fn list_solutions(visitor: Visitor, reply: Reply, query: Query<SolutionFilter>) -> Result<HttpResponse> {
+    let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let page = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            model::page(db, &query, &viewer, &slice)
+            model::page(db, &query, &viewer, &slice, today)
         })
         .await?;
     reply.page(&page)
@@ -68,7 +69,7 @@ async fn create_solution(caller: Vendor, reply: Reply, body: Body<SolutionSheet>
                 json!({"status": solution.status}),
             )?;
             let viewer = Viewer::of(tx.db, Some(&caller))?;
-            view::one(tx.db, solution, &viewer, &[], false)
+            view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
         .await?;
     reply.created(&format!("/api/v1/solutions/{}", view.id), view.version, &view)
@@ -92,6 +93,7 @@ async fn find_solution(
     id: Path<String>,
     query: Query<SolutionQuery>,
 ) -> Result<HttpResponse> {
+    let today = reply.app.store.clock().now().day();
     let view = reply
         .app
         .store
@@ -100,7 +102,7 @@ async fn find_solution(
             let solution = Solution::visible(db, &id, &viewer)?;
             refuse_archived(db, &solution)?;
             let public_only = query.view == Some(SolutionSide::Published);
-            view::one(db, solution, &viewer, &query.include, public_only)
+            view::one(db, solution, &viewer, &query.include, public_only, today)
         })
         .await?;
     reply.one(view.version, &view)
@@ -111,8 +113,10 @@ pub fn refuse_archived(db: &mut Db, solution: &Solution) -> Result<()> {
     if solution.status != SolutionStatus::Archived {
         return Ok(());
     }
+    let archived_on = solution.archived_at.unwrap_or(solution.updated_at).day();
     let vendor = solution.organisation_id.map(|id| Organisation::find(db, id)).transpose()?;
-    let labels = crate::labels::model::of_solutions(db, &[solution.id])?.remove(&solution.id).unwrap_or_default();
+    let labels =
+        crate::labels::model::of_solutions(db, &[solution.id], archived_on)?.remove(&solution.id).unwrap_or_default();
     let name = solution.published_sheet(db)?.map(|sheet| sheet.name).unwrap_or_default();
     let tombstone = Tombstone {
         name: name.clone(),
@@ -162,7 +166,7 @@ async fn update_solution(
             solution.set_draft(after, origins);
             let changed = json!({"fields": fields, "revision": [from.revision, solution.revision_status]});
             solution.store(tx, "update_solution", changed)?;
-            view::one(tx.db, solution, &viewer, &[], false)
+            view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
         .await?;
     reply.one(view.version, &view)

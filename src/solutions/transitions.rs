@@ -96,7 +96,7 @@ async fn transition(
             refuse_archived(tx.db, &solution)?;
             if_match.check(solution.version)?;
             step(&mut solution, tx)?;
-            view::one(tx.db, solution, &viewer, &[], false)
+            view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
         .await?;
     reply.one(view.version, &view)

@@ -157,7 +157,7 @@ async fn revert_solution(
             let origins = rules::stamp(&origins, &before, &version.sheet.0, &declared(tx.now));
             solution.set_draft(version.sheet.0, origins);
             solution.store(tx, "revert_solution", json!({"to_version": n}))?;
-            view::one(tx.db, solution, &viewer, &[], false)
+            view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
         .await?;
     reply.one(view.version, &view)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -150,6 +151,7 @@ pub fn views(
     viewer: &Viewer,
     include: &[SolutionInclude],
     public_only: bool,
+    today: NaiveDate,
 ) -> Result<Vec<SolutionView>> {
     let versions = SolutionVersion::current(db, &rows)?;
     let vendors: Vec<Id> = rows.iter().filter_map(|row| row.organisation_id).collect();
@@ -159,7 +161,7 @@ pub fn views(
     let namesakes = Solution::namesakes(db, &names)?;
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let mut labels = match include.contains(&SolutionInclude::Label) {
-        true => crate::labels::model::of_solutions(db, &ids)?,
+        true => crate::labels::model::of_solutions(db, &ids, today)?,
         false => BTreeMap::new(),
     };
     let mut scores = match include.contains(&SolutionInclude::Scores) {
@@ -194,8 +196,9 @@ pub fn one(
     viewer: &Viewer,
     include: &[SolutionInclude],
     public_only: bool,
+    today: NaiveDate,
 ) -> Result<SolutionView> {
-    let mut all = views(db, vec![row], viewer, include, public_only)?;
+    let mut all = views(db, vec![row], viewer, include, public_only, today)?;
     all.pop().ok_or_else(crate::error::Error::not_found)
 }
 

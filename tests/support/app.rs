@@ -174,6 +174,23 @@ impl App {
         &self.inner.store
     }
 
+    /// Runs plain SQL past every rule but the database's own.
+    pub fn sql(&self, sql: &str) -> Result<(), String> {
+        let backend = Backend::parse(self.url()).expect("a URL");
+        match backend {
+            Backend::Postgres { url } => {
+                let mut connection = PgConnection::establish(&url).expect("a connection");
+                diesel::sql_query(sql).execute(&mut connection).map(|_| ()).map_err(|e| e.to_string())
+            }
+            Backend::Sqlite { path } => {
+                let mut connection =
+                    diesel::SqliteConnection::establish(&path.to_string_lossy()).expect("a connection");
+                diesel::sql_query("PRAGMA busy_timeout = 5000").execute(&mut connection).expect("a pragma");
+                diesel::sql_query(sql).execute(&mut connection).map(|_| ()).map_err(|e| e.to_string())
+            }
+        }
+    }
+
     /// A token signed by this application's key.
     pub fn token(&self, role: Role, organisation: Option<Id>, duties: &[Duty], subject: &str) -> String {
         let grant = Grant {

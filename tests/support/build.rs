@@ -97,3 +97,108 @@ pub fn sheet(name: &str) -> Value {
         "sourcing_rank": "market", "traits": ["saas", "web_ui"], "tags": ["Formulaires"],
     })
 }
+
+impl App {
+    /// Codes and best options of the criteria that apply to these traits.
+    pub fn best_answers(&self, traits: &[&str]) -> Vec<(String, String)> {
+        let criteria = self.get("/api/v1/criteria").expect(200).json();
+        criteria["items"]
+            .as_array()
+            .expect("criteria")
+            .iter()
+            .filter(|one| {
+                one["applies_to"]
+                    .as_array()
+                    .expect("a list")
+                    .iter()
+                    .any(|code| code == "all" || traits.iter().any(|t| code == t))
+            })
+            .map(|one| {
+                let best = one["options"].as_array().expect("options").last().expect("an option");
+                (one["code"].as_str().expect("a code").to_owned(), best["code"].as_str().expect("a code").to_owned())
+            })
+            .collect()
+    }
+
+    /// A draft evaluation with the best answer to every applicable criterion.
+    pub fn answered(&self, vendor: &Party, solution: &str) -> Response {
+        let begun = self.post(&format!("/api/v1/solutions/{solution}/evaluations")).by(&vendor.token).expect(201);
+        let answers: Vec<Value> = self
+            .best_answers(&["saas", "web_ui"])
+            .into_iter()
+            .map(|(criterion, value)| {
+                json!({"criterion": criterion, "answer": {"value": value, "evidence": [
+                {"title": "Preuve", "url": "https://example.org/preuve", "visibility": "agents"}]}})
+            })
+            .collect();
+        self.patch(&format!("/api/v1/evaluations/{}/answers", begun.id()))
+            .by(&vendor.token)
+            .on(&begun)
+            .bytes("application/json", json!({"answers": answers}).to_string().as_bytes())
+            .expect(200)
+    }
+
+    pub fn submitted_evaluation(&self, vendor: &Party, solution: &str) -> Response {
+        let answered = self.answered(vendor, solution);
+        self.post(&format!("/api/v1/evaluations/{}/submit", answered.id()))
+            .by(&vendor.token)
+            .on(&answered)
+            .json(&attestation())
+            .expect(200)
+    }
+
+    /// An evaluation in force, perfect by its own words.
+    pub fn evaluated(&self, vendor: &Party, solution: &str) -> Response {
+        let submitted = self.submitted_evaluation(vendor, solution);
+        self.post(&format!("/api/v1/evaluations/{}/publish", submitted.id()))
+            .by(&self.operator())
+            .on(&submitted)
+            .expect(200)
+    }
+
+    /// An application, admitted and assigned, accepted and opened by an evaluator.
+    pub fn in_audit(&self, vendor: &Party, solution: &str, body: &Party, evaluator: &str) -> Response {
+        let begun = self
+            .post(&format!("/api/v1/solutions/{solution}/label-applications"))
+            .by(&vendor.token)
+            .json(&json!({"statement": "Nous demandons le label."}))
+            .expect(201);
+        let path = format!("/api/v1/label-applications/{}", begun.id());
+        let submitted = self
+            .post(&format!("{path}/submit"))
+            .by(&vendor.token)
+            .on(&begun)
+            .json(&json!({"accepts_terms": true}))
+            .expect(200);
+        let admitted = self.post(&format!("{path}/admit")).by(&self.operator()).on(&submitted).expect(200);
+        let assigned = self
+            .post(&format!("{path}/assign"))
+            .by(&self.operator())
+            .on(&admitted)
+            .json(&json!({"audit_body_id": body.id}))
+            .expect(200);
+        let accepted = self
+            .post(&format!("{path}/accept"))
+            .by(evaluator)
+            .on(&assigned)
+            .json(&json!({"declares_independence": true}))
+            .expect(200);
+        self.post(&format!("{path}/open")).by(evaluator).on(&accepted).expect(200)
+    }
+
+    /// Records a finding for every criterion, `change` altering some, and the report.
+    pub fn reported(&self, opened: &Response, evaluator: &str, change: impl Fn(&str, Value) -> Value) -> Response {
+        let path = format!("/api/v1/label-applications/{}", opened.id());
+        let mut last = opened.clone();
+        for (code, best) in self.best_answers(&["saas", "web_ui"]) {
+            let finding = change(&code, json!({"result": "compliant", "value": best, "comment": "Vu sur pièces."}));
+            last = self.put(&format!("{path}/findings/{code}")).by(evaluator).on(&last).json(&finding).expect(200);
+        }
+        let report = json!({"recommendation": "granted", "summary": "Examen complet sur l’échantillon."});
+        self.post(&format!("{path}/report")).by(evaluator).on(&last).json(&report).expect(200)
+    }
+}
+
+pub fn attestation() -> Value {
+    json!({"signatory_name": "Camille Martin", "signatory_function": "Directrice générale", "attests": true})
+}

@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 pub use app::App;
 pub use client::Response;
-pub use serde_json::json;
+pub use serde_json::{Value, json};
 
 /// A test: a sentence and what shows it.
 pub struct Case {

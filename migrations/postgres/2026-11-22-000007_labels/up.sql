@@ -28,6 +28,7 @@ CREATE TABLE findings (
     application_id uuid NOT NULL REFERENCES label_applications (id),
     criterion text NOT NULL,
     result text NOT NULL,
+    value text,
     score integer,
     comment text NOT NULL,
     evidence jsonb NOT NULL,

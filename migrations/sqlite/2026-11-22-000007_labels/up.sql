@@ -28,6 +28,7 @@ CREATE TABLE findings (
     application_id BLOB NOT NULL REFERENCES label_applications (id),
     criterion TEXT NOT NULL,
     result TEXT NOT NULL,
+    value TEXT,
     score INTEGER,
     comment TEXT NOT NULL,
     evidence TEXT NOT NULL,

@@ -1,0 +1,428 @@
+//! The audit: acceptance, findings, report, and the decision by another person.
+
+use std::collections::BTreeSet;
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+use chrono::Months;
+use serde_json::json;
+
+use super::applications::{refuse_conflict, transition};
+use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
+use super::rules::{
+    ApplicationCommand, DecisionOutcome, FindingResult, LabelStatus, decision_faults, finding_faults, found_scores,
+    obstacles,
+};
+use super::view::{Acceptance, ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
+use crate::auth::guard::{Auditor, DecisionMaker, Evaluator};
+use crate::db::{Id, Json, Resource, Tx};
+use crate::error::{Error, Fault, Result};
+use crate::http::route::Endpoint;
+use crate::http::{Body, IfMatch, Reply};
+use crate::organisations::view::Reason;
+use crate::organisations::{Organisation, Viewer};
+use crate::solutions::model::{Solution, SolutionVersion};
+use crate::{endpoints, text};
+
+pub fn endpoints() -> Vec<Endpoint> {
+    endpoints![
+        accept_label_application,
+        recuse_label_application,
+        open_label_application,
+        put_finding,
+        submit_report,
+        decide_label_application,
+    ]
+}
+
+/// The person who acts; every auditor is one.
+fn person(tx: &mut Tx<'_>) -> Result<Id> {
+    tx.actor_id()?.ok_or_else(|| Error::Internal("an audit by nobody".to_owned()))
+}
+
+/// Accept a case
+///
+/// The evaluator declares independence and takes the case.
+#[utoipa::path(post, path = "/api/v1/label-applications/{id}/accept", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
+    params(("id" = Id, Path, description = "Identifier of the application.")),
+    request_body = Acceptance,
+    responses((status = 200, description = "Accepted.", body = ApplicationView)))]
+async fn accept_label_application(
+    caller: Evaluator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    body: Body<Acceptance>,
+) -> Result<HttpResponse> {
+    let principal = caller.0.clone();
+    transition(&caller, reply, id, if_match, move |application, tx| {
+        let audit_body = Viewer::acting(tx.db, &principal)?;
+        application.clone().advance(ApplicationCommand::Accept)?;
+        if application.evaluator_id.is_some() {
+            return Err(Error::conflict(text!(
+                "Un évaluateur a déjà accepté ce dossier.",
+                "An evaluator has accepted this case already."
+            )));
+        }
+        body.accept_with(|acceptance| {
+            let fault = Fault::body(
+                "/declares_independence",
+                "not_declared",
+                text!("L’indépendance est à déclarer.", "Independence must be declared."),
+            );
+            if acceptance.declares_independence { Vec::new() } else { vec![fault] }
+        })?;
+        refuse_conflict(tx.db, application, &audit_body)?;
+        accept(application, tx)
+    })
+    .await
+}
+
+/// Records who took the case.
+pub fn accept(application: &mut Application, tx: &mut Tx<'_>) -> Result<()> {
+    application.advance(ApplicationCommand::Accept)?;
+    application.evaluator_id = Some(person(tx)?);
+    application.store(tx, "accept_label_application", json!({}))
+}
+
+/// Recuse oneself
+///
+/// The case waits for another audit body.
+#[utoipa::path(post, path = "/api/v1/label-applications/{id}/recuse", tag = "labels", security(("bearer" = ["auditor"])),
+    params(("id" = Id, Path, description = "Identifier of the application.")),
+    request_body = Reason,
+    responses((status = 200, description = "Waiting for another body.", body = ApplicationView)))]
+async fn recuse_label_application(
+    caller: Auditor,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    body: Body<Reason>,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, id, if_match, move |application, tx| {
+        let from = application.audit_body_id;
+        application.advance(ApplicationCommand::Recuse)?;
+        application.moderation = Some(Json(body.accept()?.reason));
+        application.audit_body_id = None;
+        application.evaluator_id = None;
+        application.store(tx, "recuse_label_application", json!({"audit_body": [from, null]}))
+    })
+    .await
+}
+
+/// Open the audit
+#[utoipa::path(post, path = "/api/v1/label-applications/{id}/open", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
+    params(("id" = Id, Path, description = "Identifier of the application.")),
+    responses((status = 200, description = "Being examined.", body = ApplicationView)))]
+async fn open_label_application(
+    caller: Evaluator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, id, if_match, |application, tx| {
+        application.clone().advance(ApplicationCommand::Open)?;
+        if application.evaluator_id.is_none() {
+            return Err(Error::conflict(text!(
+                "Le dossier n’est pas encore accepté.",
+                "The case is not accepted yet."
+            )));
+        }
+        open(application, tx)
+    })
+    .await
+}
+
+/// Records the opening.
+pub fn open(application: &mut Application, tx: &mut Tx<'_>) -> Result<()> {
+    application.advance(ApplicationCommand::Open)?;
+    application.store(tx, "open_label_application", json!({"status": ["assigned", "in_audit"]}))
+}
+
+/// Record a finding
+///
+/// With the auditor's own score beside the declared one. If-Match carries the
+/// application's ETag; the answer the application's new one.
+#[utoipa::path(put, path = "/api/v1/label-applications/{id}/findings/{criterion}", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
+    params(("id" = Id, Path, description = "Identifier of the application."),
+        ("criterion" = String, Path, description = "Code of the criterion.", max_length = 10, example = "SEC-01")),
+    request_body = PutFinding,
+    responses((status = 200, description = "Recorded.", body = ApplicationView)))]
+async fn put_finding(
+    caller: Evaluator,
+    reply: Reply,
+    path: Path<(String, String)>,
+    if_match: IfMatch,
+    body: Body<PutFinding>,
+) -> Result<HttpResponse> {
+    let (id, code) = path.into_inner();
+    transition(&caller, reply, Path::from(id), if_match, move |application, tx| {
+        application.advance(ApplicationCommand::RecordFinding)?;
+        let (_, criteria) = application.criteria(tx.db)?;
+        let criterion = criteria.iter().find(|one| one.code == code).ok_or_else(Error::not_found)?;
+        let finding = body.accept_with(|finding| finding_faults(criterion, finding))?;
+        let score = finding.value.as_deref().and_then(|value| criterion.score_of(value));
+        record(application, tx, &code, finding, score.map(|score| score.ten_thousandths()))?;
+        application.store(tx, "record_finding", json!({"criterion": code}))
+    })
+    .await
+}
+
+/// Writes a finding in place of the one before.
+pub fn record(
+    application: &Application,
+    tx: &mut Tx<'_>,
+    code: &str,
+    finding: PutFinding,
+    score: Option<i32>,
+) -> Result<()> {
+    let actor_id = person(tx)?;
+    Finding {
+        application_id: application.id,
+        criterion: code.to_owned(),
+        result: finding.result,
+        value: finding.value,
+        score,
+        comment: finding.comment,
+        evidence: Json(finding.evidence),
+        actor_id,
+        recorded_at: tx.now,
+    }
+    .put(tx.db)
+}
+
+/// Submit the report
+///
+/// Once every applicable criterion has a finding. A recommendation, not a decision.
+#[utoipa::path(post, path = "/api/v1/label-applications/{id}/report", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
+    params(("id" = Id, Path, description = "Identifier of the application.")),
+    request_body = SubmitReport,
+    responses((status = 200, description = "Waiting for the decision.", body = ApplicationView)))]
+async fn submit_report(
+    caller: Evaluator,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    body: Body<SubmitReport>,
+) -> Result<HttpResponse> {
+    transition(&caller, reply, id, if_match, move |application, tx| {
+        application.clone().advance(ApplicationCommand::Report)?;
+        let (_, criteria) = application.criteria(tx.db)?;
+        let found = application.found(tx.db)?;
+        let report = body.accept_with(|_| {
+            criteria
+                .iter()
+                .filter(|criterion| !found.contains_key(&criterion.code))
+                .map(|criterion| {
+                    let code = &criterion.code;
+                    Fault::body(
+                        format!("/findings/{code}"),
+                        "missing",
+                        text!("Aucun constat pour {code}.", "No finding for {code}."),
+                    )
+                })
+                .collect()
+        })?;
+        report_on(application, tx, report)
+    })
+    .await
+}
+
+/// Records a complete report.
+pub fn report_on(application: &mut Application, tx: &mut Tx<'_>, report: SubmitReport) -> Result<()> {
+    let (_, criteria) = application.criteria(tx.db)?;
+    let scores = found_scores(&criteria, &application.found(tx.db)?);
+    let actor_id = person(tx)?;
+    application.advance(ApplicationCommand::Report)?;
+    Report {
+        application_id: application.id,
+        recommendation: report.recommendation,
+        summary: report.summary,
+        scores: Json(scores),
+        actor_id,
+        submitted_at: tx.now,
+    }
+    .insert(tx.db)?;
+    application.store(tx, "submit_report", json!({"status": ["in_audit", "report_submitted"]}))
+}
+
+/// Decide
+///
+/// By another person of the same body than who examined. Grants, grants with
+/// reservations or refuses, with reasons, held to what was found. A correction
+/// names the decision it corrects; nothing is ever edited.
+#[utoipa::path(post, path = "/api/v1/label-applications/{id}/decision", tag = "labels", security(("bearer" = ["auditor:decision_maker"])),
+    params(("id" = Id, Path, description = "Identifier of the application.")),
+    request_body = Decide,
+    responses((status = 200, description = "Decided.", body = ApplicationView)))]
+async fn decide_label_application(
+    caller: DecisionMaker,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+    body: Body<Decide>,
+) -> Result<HttpResponse> {
+    let principal = caller.0.clone();
+    let months = reply.app.settings.label_validity_months;
+    transition(&caller, reply, id, if_match, move |application, tx| {
+        let audit_body = Viewer::acting(tx.db, &principal)?;
+        let earlier = application.decisions(tx.db)?;
+        let command = if earlier.is_empty() { ApplicationCommand::Decide } else { ApplicationCommand::Correct };
+        application.clone().advance(command)?;
+        refuse_examiner(application, tx)?;
+        refuse_conflict(tx.db, application, &audit_body)?;
+        let (set, criteria) = application.criteria(tx.db)?;
+        let found = application.found(tx.db)?;
+        let against = obstacles(&set.content.label_rule, &criteria, &found);
+        let minors: Vec<String> = found
+            .iter()
+            .filter(|(_, (result, _))| *result == FindingResult::Minor)
+            .map(|(code, _)| code.clone())
+            .collect();
+        let last = earlier.last().map(|decision| decision.id);
+        let today = tx.now.day();
+        let decision = body.accept_with(|decision| {
+            let mut faults = decision_faults(decision, &against, &minors, today);
+            if decision.corrects != last {
+                faults.push(Fault::body(
+                    "/corrects",
+                    "wrong_decision",
+                    text!(
+                        "Une correction nomme la dernière décision ; une première n’en nomme aucune.",
+                        "A correction names the last decision; a first one names none."
+                    ),
+                ));
+            }
+            faults
+        })?;
+        decide(application, tx, &audit_body, decision, months)
+    })
+    .await
+}
+
+/// Who examined does not decide: neither the evaluator, nor who recorded a
+/// finding, nor who wrote the report, under whatever token.
+fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
+    let decider = person(tx)?;
+    let mut examiners: BTreeSet<Id> =
+        application.findings(tx.db)?.into_iter().map(|finding| finding.actor_id).collect();
+    examiners.extend(application.report(tx.db)?.map(|report| report.actor_id));
+    examiners.extend(application.evaluator_id);
+    if !examiners.contains(&decider) {
+        return Ok(());
+    }
+    Err(Error::forbidden(text!(
+        "Qui a examiné le dossier ne le décide pas : une autre personne de l’organisme décide.",
+        "Who examined the case does not decide it: another person of the body does."
+    )))
+}
+
+/// Adds a decision and does what it says.
+pub fn decide(
+    application: &mut Application,
+    tx: &mut Tx<'_>,
+    audit_body: &Organisation,
+    decision: Decide,
+    months: u32,
+) -> Result<()> {
+    let is_first = application.decisions(tx.db)?.is_empty();
+    application.advance(if is_first { ApplicationCommand::Decide } else { ApplicationCommand::Correct })?;
+    let solution = Solution::find_by_id(tx.db, application.solution_id)?;
+    if decision.outcome != DecisionOutcome::Refused && !solution.status.is_public() {
+        return Err(Error::conflict(text!("La solution n’est plus publiée.", "The solution is no longer published.")));
+    }
+    let actor_id = person(tx)?;
+    let known = Label::of_application(tx.db, application.id)?;
+    let number = match (&known, decision.outcome) {
+        (Some(label), _) => Some(label.number.clone()),
+        (None, DecisionOutcome::Refused) => None,
+        (None, _) => Some(next_number(tx)?),
+    };
+    let row = Decision {
+        id: Id::new(),
+        application_id: application.id,
+        organisation_id: audit_body.id,
+        outcome: decision.outcome,
+        content: Json(DecisionContent { reasons: decision.reasons, reservations: decision.reservations }),
+        label_number: number.clone(),
+        corrects: decision.corrects,
+        actor_id,
+        decided_at: tx.now,
+    };
+    row.insert(tx.db)?;
+    application.decided_at = Some(tx.now);
+    application.store(
+        tx,
+        "decide_label_application",
+        json!({"outcome": row.outcome, "label": number, "corrects": row.corrects}),
+    )?;
+    match (known, number) {
+        (Some(label), _) => correct_label(tx, label, &row),
+        (None, Some(number)) => grant(tx, application, &row, number, months),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Makes the label; the one before it gives way.
+fn grant(tx: &mut Tx<'_>, application: &Application, decision: &Decision, number: String, months: u32) -> Result<()> {
+    for mut earlier in Label::of_solution(tx.db, application.solution_id)? {
+        if earlier.status.is_valid() || earlier.status == LabelStatus::Suspended {
+            let from = earlier.status;
+            earlier.status = LabelStatus::Superseded;
+            earlier.store(tx, "supersede_label", json!({"status": [from, earlier.status], "by": number}))?;
+        }
+    }
+    let report = application.report(tx.db)?.ok_or_else(|| Error::Internal("a decision without a report".to_owned()))?;
+    let (set, _) = application.criteria(tx.db)?;
+    let version = application.solution_version.unwrap_or_default();
+    let sheet = SolutionVersion::find(tx.db, application.solution_id, version)?.sheet.0;
+    let today = tx.now.day();
+    let label = Label {
+        number,
+        id: Id::new(),
+        version: 1,
+        solution_id: application.solution_id,
+        application_id: application.id,
+        decision_id: decision.id,
+        audit_body_id: decision.organisation_id,
+        status: status_of(decision.outcome),
+        content: Json(LabelContent {
+            scope: LabelScope {
+                solution_version: version,
+                software_version: sheet.software_version,
+                deployment: sheet.deployment,
+                criteria_set_id: set.id,
+                criteria_set_label: set.content.0.label,
+            },
+            outcome: decision.outcome,
+            reservations: decision.content.reservations.clone(),
+            summary: report.summary,
+            scores: report.scores.0,
+        }),
+        valid_from: today,
+        valid_until: today.checked_add_months(Months::new(months)).unwrap_or(today),
+        granted_at: tx.now,
+        updated_at: tx.now,
+    };
+    label.insert(tx.db)?;
+    tx.record("grant_label", Resource::Label, label.id, 1, json!({"number": label.number, "status": label.status}))?;
+    Solution::find_by_id(tx.db, application.solution_id)?.refresh_published_facets(tx.db)
+}
+
+/// A correction changes what the label says, never its number or its first day.
+fn correct_label(tx: &mut Tx<'_>, mut label: Label, decision: &Decision) -> Result<()> {
+    let from = label.status;
+    label.decision_id = decision.id;
+    label.status = status_of(decision.outcome);
+    label.content.0.outcome = decision.outcome;
+    label.content.0.reservations.clone_from(&decision.content.reservations);
+    label.store(tx, "correct_label", json!({"status": [from, label.status]}))
+}
+
+fn status_of(outcome: DecisionOutcome) -> LabelStatus {
+    match outcome {
+        DecisionOutcome::Granted => LabelStatus::Active,
+        DecisionOutcome::GrantedWithReservations => LabelStatus::ActiveWithReservations,
+        DecisionOutcome::Refused => LabelStatus::Withdrawn,
+    }
+}

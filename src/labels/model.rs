@@ -1,0 +1,425 @@
+//! Rows and queries of labels and applications.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::rules::{ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, Found, LabelStatus, step};
+use super::view::{
+    ApplicationDetails, ApplicationFilter, ApplicationView, DecisionView, LabelFilter, LabelScope, LabelView, Parts,
+    Reservation,
+};
+use crate::auth::Role;
+use crate::criteria::Criterion;
+use crate::criteria::model::CriteriaSet;
+use crate::db::schema::{audit_reports, counters, findings, label_applications, label_decisions, labels};
+use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
+use crate::error::{Error, Result};
+use crate::evaluations::model::Evaluation;
+use crate::evaluations::rules::{Score, Scores};
+use crate::http::{After, Key, Page, Slice};
+use crate::organisations::view::OrganisationSummary;
+use crate::organisations::{Organisation, Viewer};
+use crate::solutions::model::Solution;
+use crate::solutions::sheet::Evidence;
+use crate::{keyset, text, versioned};
+
+/// An application for the label.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = label_applications, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Application {
+    pub id: Id,
+    pub version: i32,
+    pub solution_id: Id,
+    pub organisation_id: Id,
+    pub status: ApplicationStatus,
+    pub solution_version: Option<i32>,
+    pub evaluation_id: Option<Id>,
+    pub set_id: Option<Id>,
+    pub audit_body_id: Option<Id>,
+    /// The person who accepted for the body and declared independence.
+    pub evaluator_id: Option<Id>,
+    pub details: Json<ApplicationDetails>,
+    pub moderation: Option<Json<String>>,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+    pub submitted_at: Option<Instant>,
+    pub admission_due_at: Option<Instant>,
+    pub decided_at: Option<Instant>,
+}
+
+versioned!(Application, label_applications);
+
+/// What the auditor found for a criterion.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = findings, treat_none_as_default_value = false)]
+pub struct Finding {
+    pub application_id: Id,
+    pub criterion: String,
+    pub result: FindingResult,
+    pub value: Option<String>,
+    pub score: Option<i32>,
+    pub comment: String,
+    pub evidence: Json<Vec<Evidence>>,
+    pub actor_id: Id,
+    pub recorded_at: Instant,
+}
+
+/// The evaluator's report.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit_reports)]
+pub struct Report {
+    pub application_id: Id,
+    pub recommendation: DecisionOutcome,
+    pub summary: String,
+    pub scores: Json<Scores>,
+    pub actor_id: Id,
+    pub submitted_at: Instant,
+}
+
+/// A decision: only ever added.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = label_decisions, treat_none_as_default_value = false)]
+pub struct Decision {
+    pub id: Id,
+    pub application_id: Id,
+    pub organisation_id: Id,
+    pub outcome: DecisionOutcome,
+    pub content: Json<DecisionContent>,
+    pub label_number: Option<String>,
+    pub corrects: Option<Id>,
+    pub actor_id: Id,
+    pub decided_at: Instant,
+}
+
+/// What a decision says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionContent {
+    pub reasons: String,
+    pub reservations: Vec<Reservation>,
+}
+
+/// A label.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = labels, primary_key(number), treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Label {
+    pub number: String,
+    pub id: Id,
+    pub version: i32,
+    pub solution_id: Id,
+    pub application_id: Id,
+    pub decision_id: Id,
+    pub audit_body_id: Id,
+    pub status: LabelStatus,
+    pub content: Json<LabelContent>,
+    pub valid_from: NaiveDate,
+    pub valid_until: NaiveDate,
+    pub granted_at: Instant,
+    pub updated_at: Instant,
+}
+
+versioned!(Label, labels);
+
+/// What a label says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelContent {
+    pub scope: LabelScope,
+    pub outcome: DecisionOutcome,
+    pub reservations: Vec<Reservation>,
+    pub summary: String,
+    pub scores: Scores,
+}
+
+impl Application {
+    pub fn find(db: &mut Db, id: &str) -> Result<Self> {
+        let id = Id::parse(id).ok_or_else(Error::not_found)?;
+        label_applications::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+
+    /// As a party of the case: the vendor, the audit body it is assigned to, the
+    /// operator. To anybody else it is absent.
+    pub fn for_party(db: &mut Db, id: &str, viewer: &Viewer) -> Result<Self> {
+        let application = Self::find(db, id)?;
+        let is_party = match viewer.role() {
+            Some(Role::Operator) => true,
+            Some(Role::Vendor) => viewer.organisation_id() == Some(application.organisation_id),
+            Some(Role::Auditor) => {
+                viewer.organisation_id().is_some() && viewer.organisation_id() == application.audit_body_id
+            }
+            _ => false,
+        };
+        if is_party { Ok(application) } else { Err(Error::not_found()) }
+    }
+
+    pub fn open_for(db: &mut Db, solution: Id) -> Result<Option<Self>> {
+        Ok(label_applications::table
+            .filter(label_applications::solution_id.eq(solution))
+            .filter(label_applications::status.ne_all(ApplicationStatus::CLOSED))
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
+    }
+
+    pub fn advance(&mut self, command: ApplicationCommand) -> Result<()> {
+        let at = self.status;
+        self.status = step(at, command).ok_or_else(|| {
+            Error::conflict(text!(
+                "La demande est « {at} » ; « {command} » n’en part pas.",
+                "The application is `{at}`; `{command}` does not start there."
+            ))
+        })?;
+        Ok(())
+    }
+
+    /// Writes a change and its journal entry.
+    pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
+        self.updated_at = tx.now;
+        self.change(tx)?;
+        tx.record(action, Resource::LabelApplication, self.id, self.version, changed)
+    }
+
+    pub fn findings(&self, db: &mut Db) -> Result<Vec<Finding>> {
+        Ok(findings::table
+            .filter(findings::application_id.eq(self.id))
+            .order(findings::criterion)
+            .select(Finding::as_select())
+            .load(db)?)
+    }
+
+    /// Findings as rules see them.
+    pub fn found(&self, db: &mut Db) -> Result<Found> {
+        Ok(self
+            .findings(db)?
+            .into_iter()
+            .map(|finding| (finding.criterion, (finding.result, finding.score.and_then(Score::stored))))
+            .collect())
+    }
+
+    pub fn report(&self, db: &mut Db) -> Result<Option<Report>> {
+        Ok(audit_reports::table.find(self.id).select(Report::as_select()).first(db).optional()?)
+    }
+
+    pub fn decisions(&self, db: &mut Db) -> Result<Vec<Decision>> {
+        Ok(label_decisions::table
+            .filter(label_decisions::application_id.eq(self.id))
+            .order(label_decisions::id)
+            .select(Decision::as_select())
+            .load(db)?)
+    }
+
+    /// The set and the criteria that the examined evaluation answers.
+    pub fn criteria(&self, db: &mut Db) -> Result<(CriteriaSet, Vec<Criterion>)> {
+        let (Some(set), Some(evaluation)) = (self.set_id, self.evaluation_id) else {
+            return Err(Error::Internal("an application without its evaluation".to_owned()));
+        };
+        let set = CriteriaSet::find(db, set)?;
+        let criteria = Evaluation::find(db, &evaluation.to_string())?.applicable(db)?;
+        Ok((set, criteria))
+    }
+
+    pub fn view(self, db: &mut Db, viewer: &Viewer) -> Result<ApplicationView> {
+        let parts = Parts { findings: self.findings(db)?, report: self.report(db)?, decisions: self.decisions(db)? };
+        // The vendor reads findings once the report is in, not over the auditor's shoulder.
+        let sees_findings = viewer.role() == Some(Role::Auditor) || parts.report.is_some();
+        Ok(ApplicationView::new(self, parts, sees_findings))
+    }
+
+    pub fn page(db: &mut Db, filter: &ApplicationFilter, viewer: &Viewer, slice: &Slice) -> Result<Page<Self>> {
+        use label_applications as a;
+        let own = viewer.organisation_id();
+        let matching = || {
+            let mut query = a::table.into_boxed::<MultiBackend>();
+            query = match (viewer.role(), own) {
+                (Some(Role::Operator), _) => query,
+                (Some(Role::Auditor), Some(own)) => query.filter(a::audit_body_id.eq(own)),
+                (_, Some(own)) => query.filter(a::organisation_id.eq(own)),
+                (_, None) => query.filter(a::id.ne(a::id)),
+            };
+            if !filter.status.is_empty() {
+                query = query.filter(a::status.eq_any(filter.status.clone()));
+            }
+            query
+        };
+        let total = matching().count().get_result(db)?;
+        let rows =
+            keyset!(matching(), slice, a::id, a::id, false, |after| after.id).select(Self::as_select()).load(db)?;
+        Ok(slice.page(rows, total, |row: &Self| After { key: Key::Number(0), id: row.id }))
+    }
+}
+
+impl Finding {
+    /// Writes it in place of the one before.
+    pub fn put(self, db: &mut Db) -> Result<()> {
+        diesel::delete(findings::table.find((self.application_id, self.criterion.clone()))).execute(db)?;
+        diesel::insert_into(findings::table).values(self).execute(db)?;
+        Ok(())
+    }
+}
+
+impl Report {
+    pub fn insert(self, db: &mut Db) -> Result<()> {
+        diesel::insert_into(audit_reports::table).values(self).execute(db)?;
+        Ok(())
+    }
+}
+
+impl Decision {
+    pub fn insert(&self, db: &mut Db) -> Result<()> {
+        diesel::insert_into(label_decisions::table).values(self.clone()).execute(db)?;
+        Ok(())
+    }
+}
+
+impl Label {
+    pub fn find(db: &mut Db, number: &str) -> Result<Self> {
+        labels::table.find(number).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+
+    /// The label that an application led to.
+    pub fn of_application(db: &mut Db, application: Id) -> Result<Option<Self>> {
+        Ok(labels::table
+            .filter(labels::application_id.eq(application))
+            .order(labels::number.desc())
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
+    }
+
+    /// Labels of a solution, the latest first.
+    pub fn of_solution(db: &mut Db, solution: Id) -> Result<Vec<Self>> {
+        Ok(labels::table
+            .filter(labels::solution_id.eq(solution))
+            .order(labels::number.desc())
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
+    pub fn page(db: &mut Db, filter: &LabelFilter, today: NaiveDate, slice: &Slice) -> Result<Page<Self>> {
+        use labels as l;
+        let matching = || {
+            let mut query = l::table.into_boxed::<MultiBackend>();
+            if let Some(solution) = filter.solution {
+                query = query.filter(l::solution_id.eq(solution));
+            }
+            if !filter.status.is_empty() {
+                // As shown: what is past its last day is expired, whatever the row still says.
+                let valid: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| s.is_valid()).collect();
+                let others: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| !s.is_valid()).collect();
+                let lapsed: Vec<LabelStatus> = match others.contains(&LabelStatus::Expired) {
+                    true => LabelStatus::ALL.iter().copied().filter(|s| s.is_valid()).collect(),
+                    false => Vec::new(),
+                };
+                query = query.filter(
+                    l::status
+                        .eq_any(valid)
+                        .and(l::valid_until.ge(today))
+                        .or(l::status.eq_any(others))
+                        .or(l::status.eq_any(lapsed).and(l::valid_until.lt(today))),
+                );
+            }
+            query
+        };
+        let total = matching().count().get_result(db)?;
+        let rows = keyset!(matching(), slice, l::number, l::id, true, |after| after.text().to_owned())
+            .select(Self::as_select())
+            .load(db)?;
+        Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.number.clone()), id: row.id }))
+    }
+
+    /// Writes a change of status and its journal entry; lists are refreshed.
+    pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
+        self.updated_at = tx.now;
+        self.change(tx)?;
+        tx.record(action, Resource::Label, self.id, self.version, changed)?;
+        Solution::find_by_id(tx.db, self.solution_id)?.refresh_published_facets(tx.db)
+    }
+}
+
+/// The next number of the year; the row of the counter is locked until the commit.
+pub fn next_number(tx: &mut Tx<'_>) -> Result<String> {
+    use chrono::Datelike;
+    let year = tx.now.0.year();
+    let name = format!("label {year}");
+    let updated =
+        diesel::update(counters::table.find(&name)).set(counters::value.eq(counters::value + 1)).execute(tx.db)?;
+    if updated == 0 {
+        diesel::insert_into(counters::table)
+            .values((counters::name.eq(&name), counters::value.eq(1_i64)))
+            .execute(tx.db)?;
+    }
+    let number: i64 = counters::table.find(&name).select(counters::value).first(tx.db)?;
+    Ok(format!("GT-{year}-{number:05}"))
+}
+
+/// Views of labels with their bodies and decisions, in a fixed number of queries.
+pub fn views(db: &mut Db, rows: Vec<Label>, today: NaiveDate) -> Result<Vec<LabelView>> {
+    let bodies: Vec<Id> = rows.iter().map(|label| label.audit_body_id).collect();
+    let bodies: BTreeMap<Id, OrganisationSummary> =
+        Organisation::find_all(db, &bodies)?.iter().map(|body| (body.id, OrganisationSummary::from(body))).collect();
+    let applications: Vec<Id> = rows.iter().map(|label| label.application_id).collect();
+    let decisions: Vec<Decision> = label_decisions::table
+        .filter(label_decisions::application_id.eq_any(applications))
+        .order(label_decisions::id)
+        .select(Decision::as_select())
+        .load(db)?;
+    Ok(rows
+        .into_iter()
+        .map(|label| {
+            let own = decisions
+                .iter()
+                .filter(|one| one.application_id == label.application_id)
+                .cloned()
+                .map(DecisionView::from);
+            let (body, own) = (bodies.get(&label.audit_body_id).cloned(), own.collect());
+            LabelView::new(label, body, own, today)
+        })
+        .collect())
+}
+
+/// Labels of several solutions, the latest first.
+pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<BTreeMap<Id, Vec<LabelView>>> {
+    let rows: Vec<Label> = labels::table
+        .filter(labels::solution_id.eq_any(solutions.to_vec()))
+        .order(labels::number.desc())
+        .select(Label::as_select())
+        .load(db)?;
+    let mut by_solution: BTreeMap<Id, Vec<LabelView>> = BTreeMap::new();
+    for view in views(db, rows, today)? {
+        by_solution.entry(view.solution_id).or_default().push(view);
+    }
+    Ok(by_solution)
+}
+
+/// States of the labels of a solution, for filters.
+pub fn statuses(db: &mut Db, solution: Id) -> Result<Vec<LabelStatus>> {
+    Ok(labels::table.filter(labels::solution_id.eq(solution)).select(labels::status).load(db)?)
+}
+
+/// A label is never valid while its solution is not public.
+pub fn suspend_of_solution(tx: &mut Tx<'_>, solution: &Solution) -> Result<()> {
+    for mut label in Label::of_solution(tx.db, solution.id)?.into_iter().filter(|label| label.status.is_valid()) {
+        let from = label.status;
+        label.status = LabelStatus::Suspended;
+        label.store(tx, "suspend_label", json!({"status": [from, label.status], "cause": "solution"}))?;
+    }
+    Ok(())
+}
+
+/// Ends labels past their last day.
+pub fn expire(tx: &mut Tx<'_>) -> Result<usize> {
+    let valid: Vec<LabelStatus> = LabelStatus::ALL.iter().copied().filter(|status| status.is_valid()).collect();
+    let due: Vec<Label> = labels::table
+        .filter(labels::status.eq_any(valid).and(labels::valid_until.lt(tx.now.day())))
+        .select(Label::as_select())
+        .load(tx.db)?;
+    let count = due.len();
+    for mut label in due {
+        let from = label.status;
+        label.status = LabelStatus::Expired;
+        label.store(tx, "expire_label", json!({"status": [from, label.status]}))?;
+    }
+    Ok(count)
+}
