@@ -17,6 +17,7 @@ mod criteria;
 mod evaluations;
 mod labels;
 mod organisations;
+mod reviews;
 mod service;
 mod solutions;
 mod storage;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
     cases.extend(organisations::cases());
+    cases.extend(reviews::cases());
     cases.extend(service::cases());
     cases.extend(solutions::cases());
     cases.extend(storage::cases());

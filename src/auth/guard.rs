@@ -73,6 +73,8 @@ guards! {
     Buyer = (Buyer);
     /// Who may see a review: its body's members, its vendor's, moderators.
     BuyerOrModerator = (Buyer) | (Operator, Moderator);
+    /// Whom reviews concern: who writes them, whose solutions they are about, moderators.
+    ReviewParty = (Vendor) | (Buyer) | (Operator, Moderator);
     /// Who may contest an answer.
     Contester = (Buyer) | (Auditor) | (Operator, Moderator);
     /// A member of an audit body.

@@ -5,6 +5,7 @@
 //! without touching the journal.
 
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde_json::Value;
 
 use super::schema::{actors, changes};
@@ -19,6 +20,18 @@ pub enum Actor {
     System,
     /// A person or a service named by a token.
     Person { issuer: String, subject: String, role: &'static str, organisation: Option<Id> },
+}
+
+impl Actor {
+    /// The opaque id it has already; none for who never changed anything.
+    pub fn known(&self, db: &mut Db) -> Result<Option<Id>> {
+        let Self::Person { issuer, subject, .. } = self else { return Ok(None) };
+        Ok(actors::table
+            .filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)))
+            .select(actors::id)
+            .first(db)
+            .optional()?)
+    }
 }
 
 crate::codes! {
@@ -88,6 +101,16 @@ impl Change {
     }
 }
 
+/// Two first requests of one person at once: the slower one runs again and finds the row.
+fn as_lost_race(error: DieselError) -> DieselError {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info)
+        }
+        other => other,
+    }
+}
+
 impl Tx<'_> {
     /// Writes the journal entry of a change. `changed` says which members
     /// changed, or from which state to which; no free text about persons.
@@ -119,12 +142,7 @@ impl Tx<'_> {
             return Ok(self.actor_id);
         }
         let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(None) };
-        let known = actors::table
-            .filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)))
-            .select(actors::id)
-            .first::<Id>(self.db)
-            .optional()?;
-        let id = match known {
+        let id = match self.actor.known(self.db)? {
             Some(id) => id,
             None => {
                 let id = Id::new();
@@ -135,7 +153,8 @@ impl Tx<'_> {
                         actors::subject.eq(subject),
                         actors::created_at.eq(self.now),
                     ))
-                    .execute(self.db)?;
+                    .execute(self.db)
+                    .map_err(as_lost_race)?;
                 id
             }
         };

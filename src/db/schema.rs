@@ -263,6 +263,9 @@ diesel::table! {
         actor_id -> Id,
         status -> Text,
         content -> Json,
+        rating -> Integer,
+        ratings -> Json,
+        is_counted -> Bool,
         offers_same_family -> Bool,
         reply -> Nullable<Json>,
         moderation -> Nullable<Json>,
@@ -272,6 +275,7 @@ diesel::table! {
         updated_at -> Instant,
         submitted_at -> Nullable<Instant>,
         published_at -> Nullable<Instant>,
+        listed_at -> Instant,
     }
 }
 

@@ -6,6 +6,10 @@ CREATE TABLE reviews (
     actor_id uuid NOT NULL,
     status text NOT NULL,
     content jsonb NOT NULL,
+    -- The overall rating (0 while none is given) and those of the axes, apart from the text: averages and orders need no more.
+    rating integer NOT NULL,
+    ratings jsonb NOT NULL,
+    is_counted boolean NOT NULL,
     offers_same_family boolean NOT NULL,
     reply jsonb,
     moderation jsonb,
@@ -15,10 +19,13 @@ CREATE TABLE reviews (
     updated_at timestamptz NOT NULL,
     submitted_at timestamptz,
     published_at timestamptz,
+    -- When it was published or, until then, entered, so that every row has a place in the order.
+    listed_at timestamptz NOT NULL,
     UNIQUE (solution_id, actor_id)
 );
-CREATE INDEX reviews_by_solution ON reviews (solution_id, status, id);
-CREATE INDEX reviews_by_status ON reviews (status, id);
+CREATE INDEX reviews_by_solution ON reviews (solution_id, listed_at, id);
+CREATE INDEX reviews_by_status ON reviews (status, listed_at, id);
+CREATE INDEX reviews_by_age ON reviews (is_counted, published_at);
 CREATE INDEX reviews_by_organisation ON reviews (organisation_id, id);
 
 -- Earlier texts of an edited review, kept privately.

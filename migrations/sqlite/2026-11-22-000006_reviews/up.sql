@@ -6,6 +6,10 @@ CREATE TABLE reviews (
     actor_id BLOB NOT NULL,
     status TEXT NOT NULL,
     content TEXT NOT NULL,
+    -- The overall rating (0 while none is given) and those of the axes, apart from the text: averages and orders need no more.
+    rating INTEGER NOT NULL,
+    ratings TEXT NOT NULL,
+    is_counted BOOLEAN NOT NULL,
     offers_same_family BOOLEAN NOT NULL,
     reply TEXT,
     moderation TEXT,
@@ -15,10 +19,13 @@ CREATE TABLE reviews (
     updated_at BIGINT NOT NULL,
     submitted_at BIGINT,
     published_at BIGINT,
+    -- When it was published or, until then, entered, so that every row has a place in the order.
+    listed_at BIGINT NOT NULL,
     UNIQUE (solution_id, actor_id)
 );
-CREATE INDEX reviews_by_solution ON reviews (solution_id, status, id);
-CREATE INDEX reviews_by_status ON reviews (status, id);
+CREATE INDEX reviews_by_solution ON reviews (solution_id, listed_at, id);
+CREATE INDEX reviews_by_status ON reviews (status, listed_at, id);
+CREATE INDEX reviews_by_age ON reviews (is_counted, published_at);
 CREATE INDEX reviews_by_organisation ON reviews (organisation_id, id);
 
 -- Earlier texts of an edited review, kept privately.
