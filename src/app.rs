@@ -100,6 +100,7 @@ fn register(config: &mut ServiceConfig) {
             async move { answer }
         })));
     }
+    config.service(web::redirect("/docs", "/docs/"));
     config.service(crate::probes::docs());
     config.default_service(web::to(boundary::not_found));
 }

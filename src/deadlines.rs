@@ -8,7 +8,7 @@ use actix_web::rt;
 use crate::config::Settings;
 use crate::db::{Actor, Store};
 use crate::error::Result;
-use crate::{evaluations, labels, solutions};
+use crate::{evaluations, labels, reviews, solutions};
 
 /// How often the calendar is looked at.
 const EVERY: Duration = Duration::from_secs(600);
@@ -35,6 +35,7 @@ pub fn run(store: &Store, settings: &Settings) -> Result<usize> {
     store.write_here(&Actor::System, |tx| {
         Ok(evaluations::model::expire(tx)?
             + labels::model::expire(tx)?
-            + solutions::publication::age(tx, confirmation_days)?)
+            + solutions::publication::age(tx, confirmation_days)?
+            + reviews::model::age_out(tx)?)
     })
 }

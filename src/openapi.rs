@@ -70,6 +70,7 @@ pub fn document() -> Value {
     }});
     add_problem_schema(&mut document);
     refer_to_rows(&mut document);
+    lift_descriptions(&mut document);
     flatten_compositions(&mut document);
     let patched = operations(&mut document).map(complete).fold(Vec::new(), |mut all, name| {
         all.extend(name);
@@ -255,6 +256,27 @@ fn add_problem_schema(document: &mut Value) {
         "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0, "maximum": 86400}},
         "Allow": {"description": "Methods this address accepts.", "schema": {"type": "string", "maxLength": 200}},
     });
+}
+
+/// What is said about a member that may be null belongs to the member, not to
+/// the branch of the choice that is not null.
+fn lift_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let branches = members.get_mut("oneOf").and_then(Value::as_array_mut);
+            let said = branches
+                .into_iter()
+                .flatten()
+                .filter(|branch| branch.get("$ref").is_some())
+                .find_map(|branch| branch.as_object_mut()?.remove("description"));
+            if let Some(said) = said {
+                members.entry("description").or_insert(said);
+            }
+            members.values_mut().for_each(lift_descriptions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(lift_descriptions),
+        _ => {}
+    }
 }
 
 /// The rows of a page are the resource itself, by reference.
