@@ -9,7 +9,8 @@
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
-//!   [`config`]: the settings; [`cli`]: the commands.
+//!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
+//!   organisations of other catalogues.
 //!
 //! Arrows run one way: `routes → model → db`, `routes → view → model`,
 //! `model → rules`.
@@ -28,6 +29,7 @@ pub mod error;
 pub mod evaluations;
 pub mod families;
 pub mod http;
+pub mod import;
 pub mod labels;
 pub mod openapi;
 pub mod organisations;

@@ -15,6 +15,7 @@
 
 mod criteria;
 mod evaluations;
+mod import;
 mod labels;
 mod organisations;
 mod reviews;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(criteria::cases());
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
+    cases.extend(import::cases());
     cases.extend(organisations::cases());
     cases.extend(reviews::cases());
     cases.extend(service::cases());

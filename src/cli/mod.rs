@@ -1,6 +1,7 @@
 //! The commands of the one binary, one file each.
 
 mod healthcheck;
+mod import;
 mod migrate;
 mod openapi;
 mod serve;
@@ -32,6 +33,9 @@ enum Command {
     Serve(serve::Serve),
     /// Apply pending migrations and stop
     Migrate,
+    /// Load solutions or organisations of other catalogues and registers
+    #[command(subcommand)]
+    Import(import::Import),
     /// Make an access token for development and print it
     Token(token::Token),
     /// Print the OpenAPI document
@@ -46,6 +50,7 @@ pub fn run() -> ExitCode {
     let outcome = Settings::new(cli.given).and_then(|settings| match cli.command {
         Command::Serve(serve) => serve.run(settings),
         Command::Migrate => migrate::run(&settings),
+        Command::Import(import) => import.run(settings),
         Command::Token(token) => token.run(&settings),
         Command::Openapi => openapi::run(),
         Command::Healthcheck(check) => check.run(&settings),

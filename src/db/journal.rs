@@ -4,6 +4,8 @@
 //! It names who acted by an opaque id; the table behind that id can be erased
 //! without touching the journal.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde_json::Value;
@@ -91,6 +93,17 @@ impl Change {
             .load(db)?)
     }
 
+    /// Which of these resources were changed by somebody in `role`, or by `action`.
+    pub fn touched(db: &mut Db, resource: Resource, ids: &[Id], role: &str, action: &str) -> Result<BTreeSet<Id>> {
+        Ok(changes::table
+            .filter(changes::resource_id.eq_any(ids.to_vec()).and(changes::resource.eq(resource)))
+            .filter(changes::role.eq(role).or(changes::action.eq(action)))
+            .select(changes::resource_id)
+            .load::<Id>(db)?
+            .into_iter()
+            .collect())
+    }
+
     /// Entries about one resource, oldest first.
     pub fn about(db: &mut Db, resource: Resource, id: Id) -> Result<Vec<Self>> {
         Ok(changes::table
@@ -115,24 +128,31 @@ impl Tx<'_> {
     /// Writes the journal entry of a change. `changed` says which members
     /// changed, or from which state to which; no free text about persons.
     pub fn record(&mut self, action: &str, resource: Resource, id: Id, version: i32, changed: Value) -> Result<()> {
+        self.record_all(action, resource, vec![(id, version, changed)])
+    }
+
+    /// [`Tx::record`] for several resources, each with its version and what changed.
+    pub fn record_all(&mut self, action: &str, resource: Resource, entries: Vec<(Id, i32, Value)>) -> Result<()> {
         let actor_id = self.actor_id()?;
         let (role, organisation_id) = match self.actor {
             Actor::System => ("system", None),
             Actor::Person { role, organisation, .. } => (*role, *organisation),
         };
-        diesel::insert_into(changes::table)
-            .values(NewChange {
+        let rows: Vec<NewChange<'_>> = entries
+            .into_iter()
+            .map(|(resource_id, resource_version, changed)| NewChange {
                 at: self.now,
                 actor_id,
                 role,
                 organisation_id,
                 action,
                 resource,
-                resource_id: id,
-                resource_version: version,
+                resource_id,
+                resource_version,
                 changed: Json(changed),
             })
-            .execute(self.db)?;
+            .collect();
+        crate::insert_all!(self.db, changes::table, &rows);
         Ok(())
     }
 

@@ -150,6 +150,22 @@ pub struct Tx<'a> {
     pub(super) actor_id: Option<super::Id>,
 }
 
+impl Tx<'_> {
+    /// Runs a part of the transaction that may fail alone: what it wrote is
+    /// undone, the rest stays.
+    pub fn part<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.db.batch("SAVEPOINT part")?;
+        let outcome = work(self);
+        match &outcome {
+            Ok(_) => self.db.batch("RELEASE SAVEPOINT part")?,
+            // The transaction is lost as a whole: its owner must learn that, not that undoing a part failed.
+            Err(Error::Database(error)) if is_serialisation_failure(error) => {}
+            Err(_) => self.db.batch("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")?,
+        }
+        outcome
+    }
+}
+
 struct Manager {
     backend: Backend,
     access: Access,

@@ -114,6 +114,20 @@ impl Organisation {
             .optional()?)
     }
 
+    pub fn find_all_by_siren(db: &mut Db, sirens: &[String]) -> Result<Vec<Self>> {
+        Ok(organisations::table
+            .filter(organisations::siren.eq_any(sirens.to_vec()))
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
+    pub fn find_all_by_source(db: &mut Db, source: &str, ids: &[String]) -> Result<Vec<Self>> {
+        Ok(organisations::table
+            .filter(organisations::source.eq(source).and(organisations::source_id.eq_any(ids.to_vec())))
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
     /// Refuses an identifier that another organisation has.
     pub fn refuse_duplicate(&self, db: &mut Db) -> Result<()> {
         let mut query = organisations::table.filter(organisations::id.ne(self.id)).into_boxed::<MultiBackend>();
@@ -141,6 +155,16 @@ impl Organisation {
     pub fn register(&self, tx: &mut Tx<'_>) -> Result<()> {
         self.insert(tx.db)?;
         tx.record("create_organisation", Resource::Organisation, self.id, self.version, json!({"status": self.status}))
+    }
+
+    /// Registers several that an import brings, with a journal entry each.
+    pub fn import_all(tx: &mut Tx<'_>, organisations: &[Self]) -> Result<()> {
+        crate::insert_all!(&mut *tx.db, organisations::table, organisations);
+        let entries = organisations
+            .iter()
+            .map(|one| (one.id, one.version, json!({"status": [null, one.status], "source": one.source})))
+            .collect();
+        tx.record_all("import_organisation", Resource::Organisation, entries)
     }
 
     /// Makes an organisation active whose identifier the operator has checked.

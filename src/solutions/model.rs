@@ -171,13 +171,19 @@ impl SolutionVersion {
 impl Solution {
     /// A new draft with a slug of its own.
     pub fn draft(tx: &mut Tx<'_>, organisation: Option<Id>, sheet: SolutionSheet, origins: Origins) -> Result<Self> {
-        let id = Id::new();
-        let slug = free_slug(tx.db, &sheet.name, id)?;
-        Ok(Self {
+        let mut drafts = Self::drafts(tx, vec![(organisation, sheet, origins)])?;
+        drafts.pop().ok_or_else(|| Error::Internal("no draft was made".to_owned()))
+    }
+
+    /// New drafts, in order, each with a slug of its own.
+    pub fn drafts(tx: &mut Tx<'_>, sheets: Vec<(Option<Id>, SolutionSheet, Origins)>) -> Result<Vec<Self>> {
+        let named: Vec<(Id, String)> = sheets.iter().map(|(_, sheet, _)| (Id::new(), slug(&sheet.name))).collect();
+        let mut slugs = take_slugs(tx.db, &named)?;
+        let drafts = named.into_iter().zip(sheets).map(|((id, stem), (organisation_id, sheet, origins))| Self {
             id,
             version: 1,
-            slug,
-            organisation_id: organisation,
+            slug: slugs.remove(&id).unwrap_or(stem),
+            organisation_id,
             status: SolutionStatus::Draft,
             revision_status: None,
             published_version: None,
@@ -199,7 +205,8 @@ impl Solution {
             published_at: tx.now,
             confirmed_at: None,
             archived_at: None,
-        })
+        });
+        Ok(drafts.collect())
     }
 
     /// By id or slug.
@@ -216,12 +223,16 @@ impl Solution {
         solutions::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
     }
 
-    pub fn find_by_source(db: &mut Db, source: &str, source_id: &str) -> Result<Option<Self>> {
+    pub fn find_all_by_source(db: &mut Db, source: &str, ids: &[String]) -> Result<Vec<Self>> {
         Ok(solutions::table
-            .filter(solutions::source.eq(source).and(solutions::source_id.eq(source_id)))
+            .filter(solutions::source.eq(source).and(solutions::source_id.eq_any(ids.to_vec())))
             .select(Self::as_select())
-            .first(db)
-            .optional()?)
+            .load(db)?)
+    }
+
+    pub fn insert_all(db: &mut Db, solutions: &[Self]) -> Result<()> {
+        crate::insert_all!(db, solutions::table, solutions);
+        Ok(())
     }
 
     /// As a caller may know of it: its own, or what is or was public; anything
@@ -334,23 +345,42 @@ impl Solution {
     }
 }
 
-/// A slug nobody ever had; taken for ever from here on.
-fn free_slug(db: &mut Db, name: &str, id: Id) -> Result<String> {
-    let stem = slug(name);
-    let mut candidate = stem.clone();
+/// Slugs nobody ever had, made from these stems; taken for ever from here on.
+fn take_slugs(db: &mut Db, named: &[(Id, String)]) -> Result<BTreeMap<Id, String>> {
+    let mut given = BTreeMap::new();
+    let mut chosen = BTreeSet::new();
+    let mut left: Vec<(Id, &str)> = named.iter().map(|(id, stem)| (*id, stem.as_str())).collect();
     let mut number = 1;
-    loop {
-        let taken =
-            solution_slugs::table.find(&candidate).select(solution_slugs::slug).first::<String>(db).optional()?;
-        if taken.is_none() {
-            diesel::insert_into(solution_slugs::table)
-                .values((solution_slugs::slug.eq(&candidate), solution_slugs::solution_id.eq(id)))
-                .execute(db)?;
-            return Ok(candidate);
-        }
+    while !left.is_empty() {
+        let candidate = |stem: &str| if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") };
+        let candidates: BTreeSet<String> = left.iter().map(|(_, stem)| candidate(stem)).collect();
+        let mut taken: BTreeSet<String> = solution_slugs::table
+            .filter(solution_slugs::slug.eq_any(candidates))
+            .select(solution_slugs::slug)
+            .load(db)?
+            .into_iter()
+            .collect();
+        left.retain(|(id, stem)| {
+            let slug = candidate(stem);
+            let is_free = !chosen.contains(&slug) && taken.insert(slug.clone());
+            if is_free {
+                chosen.insert(slug.clone());
+                given.insert(*id, slug);
+            }
+            !is_free
+        });
         number += 1;
-        candidate = format!("{stem}-{number}");
     }
+    let rows: Vec<NewSlug> = given.iter().map(|(id, slug)| NewSlug { slug: slug.clone(), solution_id: *id }).collect();
+    crate::insert_all!(db, solution_slugs::table, &rows);
+    Ok(given)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = solution_slugs)]
+struct NewSlug {
+    slug: String,
+    solution_id: Id,
 }
 
 /// A page of solutions, ready to be shown.

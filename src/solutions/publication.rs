@@ -1,6 +1,8 @@
 //! Publication: the one place where a version comes into being and what lists
 //! and filters look at is refreshed.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ use super::model::{Solution, SolutionVersion};
 use super::rules::{Command, SolutionStatus, facets, search_text};
 use super::sheet::SolutionSheet;
 use crate::db::schema::{solution_facets, solution_versions, solutions};
-use crate::db::{Db, Id, Instant, Tx};
+use crate::db::{Db, Id, Instant, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::organisations::Organisation;
@@ -16,10 +18,43 @@ use crate::organisations::Organisation;
 impl Solution {
     /// Makes the working copy the next public version.
     pub fn publish(&mut self, tx: &mut Tx<'_>, action: &str) -> Result<()> {
-        let (Some(draft), Some(origins)) = (self.draft.take(), self.draft_origins.take()) else {
+        let from = self.stage();
+        let version = self.release(tx.now)?;
+        let number = version.number;
+        diesel::insert_into(solution_versions::table).values(&version).execute(tx.db)?;
+        self.refresh_facets(tx.db, &version.sheet)?;
+        let changed = json!({"status": [from.status, self.status], "revision": [from.revision, Value::Null], "published_version": number});
+        self.store(tx, action, changed)
+    }
+
+    /// Writes drafts that are in no table yet, each with its first public
+    /// version, in a fixed number of statements; `vendors` has theirs.
+    pub fn publish_all(
+        tx: &mut Tx<'_>,
+        drafts: &mut [Self],
+        vendors: &BTreeMap<Id, Organisation>,
+        action: &str,
+    ) -> Result<()> {
+        let (mut versions, mut facets, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        for draft in drafts.iter_mut() {
+            let version = draft.release(tx.now)?;
+            let vendor = draft.organisation_id.and_then(|id| vendors.get(&id));
+            facets.extend(draft.facet_rows(&version.sheet, vendor, Vec::new()));
+            let changed = json!({"status": [null, draft.status], "published_version": version.number});
+            entries.push((draft.id, draft.version, changed));
+            versions.push(version);
+        }
+        Self::insert_all(tx.db, drafts)?;
+        crate::insert_all!(&mut *tx.db, solution_versions::table, &versions);
+        crate::insert_all!(&mut *tx.db, solution_facets::table, &facets);
+        tx.record_all(action, Resource::Solution, entries)
+    }
+
+    /// Takes the working copy as the next version, with all that follows for this row.
+    fn release(&mut self, now: Instant) -> Result<SolutionVersion> {
+        let (Some(sheet), Some(origins)) = (self.draft.take(), self.draft_origins.take()) else {
             return Err(Error::Internal("published without a working copy".to_owned()));
         };
-        let from = self.stage();
         if self.status != SolutionStatus::Draft {
             self.advance(Command::Publish)?;
         } else {
@@ -27,48 +62,38 @@ impl Solution {
             self.status = SolutionStatus::Published;
         }
         let number = self.published_version.unwrap_or_default() + 1;
-        let sheet = draft.0.clone();
         self.name_folded = fold(&sheet.name);
         self.search_text = search_text(&sheet);
         self.published_version = Some(number);
         if number == 1 {
-            self.published_at = tx.now;
+            self.published_at = now;
         }
-        self.confirmed_at = Some(tx.now);
-        self.updated_at = tx.now;
+        self.confirmed_at = Some(now);
+        self.updated_at = now;
         self.moderation = None;
-        diesel::insert_into(solution_versions::table)
-            .values(SolutionVersion {
-                solution_id: self.id,
-                number,
-                organisation_id: self.organisation_id,
-                sheet: draft,
-                origins,
-                published_at: tx.now,
-            })
-            .execute(tx.db)?;
-        self.refresh_facets(tx.db, &sheet)?;
-        let changed = json!({"status": [from.status, self.status], "revision": [from.revision, Value::Null], "published_version": number});
-        self.store(tx, action, changed)
+        let organisation_id = self.organisation_id;
+        Ok(SolutionVersion { solution_id: self.id, number, organisation_id, sheet, origins, published_at: now })
     }
 
     /// Rewrites what the published sheet can be filtered by.
     pub fn refresh_facets(&self, db: &mut Db, sheet: &SolutionSheet) -> Result<()> {
+        let vendor = self.organisation_id.map(|id| Organisation::find(db, id)).transpose()?;
+        let labels = crate::labels::model::statuses(db, self.id)?.into_iter().map(|status| status.to_string());
+        let rows = self.facet_rows(sheet, vendor.as_ref(), labels.collect());
+        diesel::delete(solution_facets::table.filter(solution_facets::solution_id.eq(self.id))).execute(db)?;
+        crate::insert_all!(db, solution_facets::table, &rows);
+        Ok(())
+    }
+
+    fn facet_rows(&self, sheet: &SolutionSheet, vendor: Option<&Organisation>, labels: Vec<String>) -> Vec<NewFacet> {
         let mut all = facets(sheet);
-        if let Some(vendor) = self.organisation_id {
-            let details = Organisation::find(db, vendor)?.details.0;
+        if let Some(details) = vendor.map(|vendor| &vendor.details) {
             all.extend(details.legal_nature.map(|nature| ("vendor_kind", nature.to_string())));
             all.extend(details.control.map(|control| ("vendor_control", control.to_string())));
             all.extend(details.size.map(|size| ("vendor_size", size.to_string())));
         }
-        all.extend(
-            crate::labels::model::statuses(db, self.id)?.into_iter().map(|status| ("label", status.to_string())),
-        );
-        diesel::delete(solution_facets::table.filter(solution_facets::solution_id.eq(self.id))).execute(db)?;
-        let rows: Vec<NewFacet> =
-            all.into_iter().map(|(facet, value)| NewFacet { solution_id: self.id, facet, value }).collect();
-        crate::insert_all!(db, solution_facets::table, &rows);
-        Ok(())
+        all.extend(labels.into_iter().map(|status| ("label", status)));
+        all.into_iter().map(|(facet, value)| NewFacet { solution_id: self.id, facet, value }).collect()
     }
 
     /// Rewrites the filters of a published solution after something beside its sheet changed.
