@@ -14,6 +14,7 @@
 )]
 
 mod criteria;
+mod demonstration;
 mod evaluations;
 mod import;
 mod labels;
@@ -27,6 +28,7 @@ mod support;
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(criteria::cases());
+    cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
     cases.extend(import::cases());

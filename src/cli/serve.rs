@@ -1,3 +1,4 @@
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ impl Serve {
         let app = super::open(settings)?;
         crate::seed::criteria(&app.store).map_err(|e| format!("criteria: {e}"))?;
         if self.demo {
-            crate::seed::demonstration(&app).map_err(|e| format!("demonstration: {e}"))?;
+            crate::seed::demonstration::load(&app).map_err(|e| format!("demonstration: {e}"))?;
         }
         greet(&app, &format!("http://{address}"))?;
         let app = Data::new(app);
@@ -43,7 +44,10 @@ impl Serve {
 
 fn start_log(settings: &Settings) -> Result<(), String> {
     let filter = EnvFilter::try_new(&settings.log).map_err(|e| format!("setting log (--log, GOUVTECH_LOG): {e}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let outcome = match settings.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

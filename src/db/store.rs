@@ -166,6 +166,19 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Part of this transaction in somebody's name and at another instant: how a
+    /// history is told, as by the demonstration.
+    pub fn on_behalf<T>(
+        &mut self,
+        actor: &Actor,
+        at: Instant,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        work(&mut Tx { db: &mut *self.db, now: at, actor, actor_id: None })
+    }
+}
+
 struct Manager {
     backend: Backend,
     access: Access,

@@ -64,19 +64,25 @@ fn own(tx: &mut Tx<'_>, key: &str, reader: &Reader) -> Result<Review> {
 async fn submit_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     let author = caller.0.clone();
     transition(&caller, reply, id, if_match, own, move |review, tx| {
-        let from = review.advance(Command::Submit)?;
+        review.clone().advance(Command::Submit)?;
         // Either may have changed since the draft: who offers what, and for whom the author acts.
         let body = Viewer::acting(tx.db, &author)?;
         let solution = Solution::find_by_id(tx.db, review.solution_id)?;
         review.offers_same_family = refuse_unfit(tx.db, &solution, &body)?;
-        let lacks = missing(&review.content);
-        if !lacks.is_empty() {
-            return Err(Error::invalid(lacks));
-        }
-        review.submitted_at = Some(tx.now);
-        review.moved(tx, Command::Submit, from)
+        submit(review, tx)
     })
     .await
+}
+
+/// Hands a complete review to the moderators.
+pub fn submit(review: &mut Review, tx: &mut Tx<'_>) -> Result<()> {
+    let from = review.advance(Command::Submit)?;
+    let lacks = missing(&review.content);
+    if !lacks.is_empty() {
+        return Err(Error::invalid(lacks));
+    }
+    review.submitted_at = Some(tx.now);
+    review.moved(tx, Command::Submit, from)
 }
 
 /// Withdraw a review
@@ -98,15 +104,17 @@ async fn withdraw_review(caller: Buyer, reply: Reply, id: Path<String>, if_match
     params(("id" = Id, Path, description = "Identifier of the review.")),
     responses((status = 200, description = "Published.", body = ReviewView)))]
 async fn publish_review(caller: Moderator, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
-    transition(&caller, reply, id, if_match, Review::moderated, |review, tx| {
-        let from = review.advance(Command::Publish)?;
-        review.published_at = Some(tx.now);
-        review.listed_at = tx.now;
-        review.moderation = None;
-        review.moderated_by = tx.actor_id()?;
-        review.moved(tx, Command::Publish, from)
-    })
-    .await
+    transition(&caller, reply, id, if_match, Review::moderated, |review, tx| publish(review, tx)).await
+}
+
+/// Shows a review to the public; it counts from now on.
+pub fn publish(review: &mut Review, tx: &mut Tx<'_>) -> Result<()> {
+    let from = review.advance(Command::Publish)?;
+    review.published_at = Some(tx.now);
+    review.listed_at = tx.now;
+    review.moderation = None;
+    review.moderated_by = tx.actor_id()?;
+    review.moved(tx, Command::Publish, from)
 }
 
 /// Reject
@@ -124,12 +132,18 @@ async fn reject_review(
     body: Body<ReviewRefusal>,
 ) -> Result<HttpResponse> {
     transition(&caller, reply, id, if_match, Review::moderated, move |review, tx| {
-        let from = review.advance(Command::Reject)?;
-        say(review, tx, Command::Reject, Some(body.accept()?));
-        review.moderated_by = tx.actor_id()?;
-        review.moved(tx, Command::Reject, from)
+        review.clone().advance(Command::Reject)?;
+        reject(review, tx, body.accept()?)
     })
     .await
+}
+
+/// Refuses a review, saying why.
+pub fn reject(review: &mut Review, tx: &mut Tx<'_>, refusal: ReviewRefusal) -> Result<()> {
+    let from = review.advance(Command::Reject)?;
+    say(review, tx, Command::Reject, Some(refusal));
+    review.moderated_by = tx.actor_id()?;
+    review.moved(tx, Command::Reject, from)
 }
 
 fn say(review: &mut Review, tx: &Tx<'_>, command: Command, refusal: Option<ReviewRefusal>) {

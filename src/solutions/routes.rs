@@ -75,7 +75,7 @@ async fn create_solution(caller: Vendor, reply: Reply, body: Body<SolutionSheet>
     reply.created(&format!("/api/v1/solutions/{}", view.id), view.version, &view)
 }
 
-pub(super) fn declared(now: Instant) -> Provenance {
+pub fn declared(now: Instant) -> Provenance {
     Provenance { origin: Origin::Declared, as_of: now.day(), source: None }
 }
 

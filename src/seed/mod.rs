@@ -1,9 +1,10 @@
 //! What a new catalogue starts with: the criteria set this program carries and,
 //! on request, a demonstration.
 
+pub mod demonstration;
+
 use diesel::prelude::*;
 
-use crate::app::App;
 use crate::auth::{Duty, Role};
 use crate::db::schema::{organisations, solutions};
 use crate::db::{Actor, Id, Store};
@@ -13,11 +14,6 @@ use crate::organisations::rules::OrganisationStatus;
 /// Loads the criteria set into a catalogue that has none.
 pub fn criteria(store: &Store) -> Result<()> {
     store.write_here(&Actor::System, crate::criteria::model::seed)
-}
-
-/// Fills an empty catalogue.
-pub fn demonstration(_app: &App) -> Result<()> {
-    Ok(())
 }
 
 /// A role to try the catalogue in: its duties, and an organisation to act for.
