@@ -19,6 +19,7 @@ cases![
     a_label_expires_on_its_day,
     declared_and_found_stand_side_by_side,
     of_two_decisions_at_once_exactly_one_is_made,
+    the_examiner_reads_restricted_evidence_while_the_case_is_open,
 ];
 
 struct Audit {
@@ -404,4 +405,19 @@ fn of_two_decisions_at_once_exactly_one_is_made(app: &App) {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(app.get("/api/v1/labels").expect(200).json()["total"], 1);
+}
+
+fn the_examiner_reads_restricted_evidence_while_the_case_is_open(app: &App) {
+    let audit = audit(app);
+    let path = format!("/api/v1/solutions/{}/evaluation", audit.solution);
+    let seen = |token: &str| {
+        app.get(&path).by(token).expect(200).json()["answers"][0]["evidence"].as_array().expect("a list").len()
+    };
+    assert_eq!(seen(&audit.evaluator), 0, "not before the case is accepted");
+    let opened = app.in_audit(&audit.vendor, &audit.solution, &audit.body, &audit.evaluator);
+    assert_eq!(seen(&audit.evaluator), 1);
+    assert_eq!(seen(&app.audit_body(2).token), 0, "not another body");
+    let reported = app.reported(&opened, &audit.evaluator, |_, finding| finding);
+    decide(app, &audit, &reported, json!({"outcome": "granted", "reasons": "Aucun écart."}));
+    assert_eq!(seen(&audit.evaluator), 0, "not after the decision");
 }

@@ -40,3 +40,11 @@ fn head_and_options_work(app: &App) {
         "OPTIONS, GET, HEAD"
     );
 }
+
+fn an_unknown_parameter_is_refused_everywhere(app: &App) {
+    for path in ["/api/v1/families?colour=red", "/api/v1/criteria/SEC-01?x=1", "/api/v1/labels?fields=number&y=2"] {
+        let refused = app.get(path).expect(400);
+        assert!(refused.faults().iter().all(|fault| fault.ends_with("unknown_parameter")), "{path}");
+    }
+    app.get("/api/v1/families?fields=code,name").expect(200);
+}

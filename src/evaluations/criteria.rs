@@ -175,7 +175,9 @@ fn side_by_side(
             .collect(),
         None => BTreeMap::new(),
     };
-    let sees_all = viewer.is_operator() || viewer.owns(solution.organisation_id);
+    let sees_evidence = viewer.is_operator()
+        || viewer.owns(solution.organisation_id)
+        || crate::labels::model::examines(db, viewer, solution.id)?;
     let criteria = set.criteria(db)?;
     criteria
         .iter()
@@ -187,7 +189,7 @@ fn side_by_side(
                 (Some(_), None) => return Err(Error::Internal("findings without a label".to_owned())),
                 (None, _) => None,
             };
-            let declared = answer.map(|row| declared_view(row, criterion, sees_all, viewer));
+            let declared = answer.map(|row| declared_view(row, criterion, sees_evidence, viewer));
             Ok(SolutionCriterionView {
                 applies: criterion.applies_to(&traits),
                 is_evidenced: declared.as_ref().is_some_and(|(_, evidenced)| *evidenced),
@@ -202,10 +204,10 @@ fn side_by_side(
 }
 
 /// The declaration as shown, and whether it comes with evidence at all.
-fn declared_view(row: AnswerRow, criterion: &Criterion, sees_all: bool, viewer: &Viewer) -> (DeclaredView, bool) {
+fn declared_view(row: AnswerRow, criterion: &Criterion, sees_evidence: bool, viewer: &Viewer) -> (DeclaredView, bool) {
     let mut evidence = row.evidence.0;
     let is_evidenced = !evidence.is_empty();
-    evidence.retain(|one| sees_all || may_read(one.visibility, viewer));
+    evidence.retain(|one| sees_evidence || may_read(one.visibility, viewer));
     let view = DeclaredView {
         origin: Origin::Declared,
         score: criterion.score_of(&row.value),

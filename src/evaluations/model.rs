@@ -343,6 +343,7 @@ impl Evaluation {
                 EvaluationStatus::Draft => Some(self.progress(db)?),
                 _ => None,
             },
+            is_examiner: crate::labels::model::examines(db, viewer, self.solution_id)?,
         };
         Ok(EvaluationView::new(self, parts, viewer))
     }

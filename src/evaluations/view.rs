@@ -75,10 +75,10 @@ pub struct AnswerView {
 }
 
 impl AnswerView {
-    pub fn new(row: AnswerRow, sees_all: bool, viewer: &Viewer) -> Self {
+    pub fn new(row: AnswerRow, sees_evidence: bool, viewer: &Viewer) -> Self {
         let AnswerRow { evaluation_id: _, criterion, value, justification, evidence, to_confirm, updated_at } = row;
         let mut evidence = evidence.0;
-        evidence.retain(|one| sees_all || may_read(one.visibility, viewer));
+        evidence.retain(|one| sees_evidence || may_read(one.visibility, viewer));
         Self { criterion, value, justification, evidence, to_confirm, updated_at }
     }
 }
@@ -254,11 +254,14 @@ pub struct Parts {
     pub result: Option<ResultRow>,
     pub contestations: Vec<Contestation>,
     pub progress: Option<Progress>,
+    /// Whether the caller examines the solution and so reads all evidence.
+    pub is_examiner: bool,
 }
 
 impl EvaluationView {
     pub fn new(evaluation: Evaluation, parts: Parts, viewer: &Viewer) -> Self {
         let sees_all = evaluation.is_seen_whole_by(viewer);
+        let sees_evidence = sees_all || parts.is_examiner;
         let Evaluation {
             id,
             version,
@@ -291,7 +294,7 @@ impl EvaluationView {
             }),
             progress: parts.progress.filter(|_| sees_all),
             scores: parts.result.map(ScoresView::from),
-            answers: parts.answers.into_iter().map(|row| AnswerView::new(row, sees_all, viewer)).collect(),
+            answers: parts.answers.into_iter().map(|row| AnswerView::new(row, sees_evidence, viewer)).collect(),
             contestations: parts
                 .contestations
                 .into_iter()

@@ -21,6 +21,8 @@ pub struct Contract {
     etag: String,
     validators: RwLock<HashMap<String, Arc<Validator>>>,
     queries: RwLock<HashMap<String, Arc<Value>>>,
+    /// By `method path`: the query parameters each operation understands.
+    parameters: HashMap<String, BTreeSet<String>>,
 }
 
 /// What is wrong with a value: its shape (400) or its content (422).
@@ -51,7 +53,8 @@ impl Contract {
     pub fn new(document: Value) -> Result<Self> {
         let text = serde_json::to_string(&document)?;
         let etag = super::conditional::fingerprint(text.as_bytes());
-        Ok(Self { document, text, etag, validators: RwLock::default(), queries: RwLock::default() })
+        let parameters = parameters(&document);
+        Ok(Self { document, text, etag, validators: RwLock::default(), queries: RwLock::default(), parameters })
     }
 
     pub fn document(&self) -> &Value {
@@ -61,6 +64,20 @@ impl Contract {
     /// The document as served, and the fingerprint of it.
     pub fn served(&self) -> (&str, &str) {
         (&self.text, &self.etag)
+    }
+
+    /// Faults for every parameter of a query string that the operation does not know.
+    pub fn unknown_parameters(&self, method: &str, pattern: &str, query: &str) -> Vec<Fault> {
+        let known = self.parameters.get(&format!("{method} {pattern}"));
+        super::query::pairs(query)
+            .map(|(name, _)| name)
+            .filter(|name| !known.is_some_and(|known| known.contains(name)))
+            .map(|name| {
+                let detail =
+                    text!("Le paramètre « {name} » est inconnu ici.", "The parameter `{name}` is unknown here.");
+                Fault::parameter(name, "unknown_parameter", detail)
+            })
+            .collect()
     }
 
     /// Member names of a schema.
@@ -124,6 +141,20 @@ impl Contract {
         self.validators.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&built));
         Ok(built)
     }
+}
+
+fn parameters(document: &Value) -> HashMap<String, BTreeSet<String>> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    let operations = paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(move |(method, operation)| (format!("{method} {path}"), operation))
+    });
+    operations
+        .map(|(key, operation)| {
+            let all = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+            let names = all.filter(|one| one.get("in").and_then(Value::as_str) == Some("query"));
+            (key, names.filter_map(|one| one.get("name")?.as_str().map(ToOwned::to_owned)).collect())
+        })
+        .collect()
 }
 
 /// NUL is text nowhere: PostgreSQL cannot keep it, so neither database does.

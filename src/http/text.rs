@@ -4,7 +4,7 @@
 use std::fmt;
 
 use actix_web::HttpMessage;
-use actix_web::http::header::AcceptLanguage;
+use actix_web::http::header::{AcceptLanguage, Header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,8 +38,7 @@ pub enum Locale {
 impl Locale {
     /// What `Accept-Language` (RFC 9110 §12.5.4) prefers among the two; French when it says nothing.
     pub fn of(request: &impl HttpMessage) -> Self {
-        let Ok(ranges) = actix_web::http::header::Header::parse(request) else { return Self::French };
-        let AcceptLanguage(_) = &ranges;
+        let Ok(ranges) = AcceptLanguage::parse(request) else { return Self::French };
         for range in ranges.ranked() {
             match range.to_string().to_ascii_lowercase() {
                 tag if tag.starts_with("fr") || tag == "*" => return Self::French,

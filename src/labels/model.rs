@@ -393,6 +393,19 @@ pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<B
     Ok(by_solution)
 }
 
+/// Whether the caller's audit body has accepted a case of this solution that is
+/// not closed: then, and only then, it reads restricted evidence.
+pub fn examines(db: &mut Db, viewer: &Viewer, solution: Id) -> Result<bool> {
+    let (Some(Role::Auditor), Some(body)) = (viewer.role(), viewer.organisation_id()) else { return Ok(false) };
+    let cases: i64 = label_applications::table
+        .filter(label_applications::solution_id.eq(solution).and(label_applications::audit_body_id.eq(body)))
+        .filter(label_applications::evaluator_id.is_not_null())
+        .filter(label_applications::status.ne_all(ApplicationStatus::CLOSED))
+        .count()
+        .get_result(db)?;
+    Ok(cases > 0)
+}
+
 /// States of the labels of a solution, for filters.
 pub fn statuses(db: &mut Db, solution: Id) -> Result<Vec<LabelStatus>> {
     Ok(labels::table.filter(labels::solution_id.eq(solution)).select(labels::status).load(db)?)

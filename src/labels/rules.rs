@@ -152,15 +152,12 @@ pub fn finding_faults(criterion: &Criterion, finding: &PutFinding) -> Vec<Fault>
             "not_applicable",
             text!("Sans objet : pas de valeur.", "Not applicable: no value."),
         )),
-        (FindingResult::NotApplicable, None) => {
-            if !criterion.na_allowed {
-                faults.push(Fault::body(
-                    "/result",
-                    "na_not_allowed",
-                    text!("Ce critère s’applique toujours.", "This criterion always applies."),
-                ));
-            }
-        }
+        (FindingResult::NotApplicable, None) if !criterion.na_allowed => faults.push(Fault::body(
+            "/result",
+            "na_not_allowed",
+            text!("Ce critère s’applique toujours.", "This criterion always applies."),
+        )),
+        (FindingResult::NotApplicable, None) => {}
         (_, _) if score.is_none() => {
             let options = criterion.options().iter().map(|option| option.code.clone()).collect::<Vec<_>>().join(", ");
             faults.push(Fault::body(

@@ -104,7 +104,7 @@ async fn withdraw_review(caller: Buyer, reply: Reply, id: Path<String>, if_match
     params(("id" = Id, Path, description = "Identifier of the review.")),
     responses((status = 200, description = "Published.", body = ReviewView)))]
 async fn publish_review(caller: Moderator, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
-    transition(&caller, reply, id, if_match, Review::moderated, |review, tx| publish(review, tx)).await
+    transition(&caller, reply, id, if_match, Review::moderated, publish).await
 }
 
 /// Shows a review to the public; it counts from now on.
