@@ -2,7 +2,8 @@ CREATE TABLE organisations (
     id uuid PRIMARY KEY,
     version integer NOT NULL,
     status text NOT NULL,
-    name_folded text NOT NULL,
+    -- Byte order, as on SQLite: the text is folded already.
+    name_folded text COLLATE "C" NOT NULL,
     is_vendor boolean NOT NULL,
     is_public_body boolean NOT NULL,
     is_audit_body boolean NOT NULL,

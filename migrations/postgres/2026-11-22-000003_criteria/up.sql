@@ -13,7 +13,7 @@ CREATE INDEX criteria_sets_by_day ON criteria_sets (in_force_on, id);
 
 CREATE TABLE criteria (
     set_id uuid NOT NULL REFERENCES criteria_sets (id),
-    code text NOT NULL,
+    code text COLLATE "C" NOT NULL,
     position integer NOT NULL,
     theme text NOT NULL,
     content jsonb NOT NULL,

@@ -9,7 +9,8 @@ CREATE TABLE solutions (
     draft jsonb,
     draft_origins jsonb,
     moderation jsonb,
-    name_folded text NOT NULL,
+    -- Byte order, as on SQLite: the text is folded already.
+    name_folded text COLLATE "C" NOT NULL,
     search_text text NOT NULL,
     score integer NOT NULL,
     rating integer NOT NULL,

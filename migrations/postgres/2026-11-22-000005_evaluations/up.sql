@@ -22,7 +22,7 @@ CREATE INDEX evaluations_by_status ON evaluations (status, id);
 
 CREATE TABLE answers (
     evaluation_id uuid NOT NULL REFERENCES evaluations (id),
-    criterion text NOT NULL,
+    criterion text COLLATE "C" NOT NULL,
     value text NOT NULL,
     justification text,
     evidence jsonb NOT NULL,
@@ -48,7 +48,7 @@ CREATE TRIGGER evaluation_results_never_truncated BEFORE TRUNCATE ON evaluation_
 CREATE TABLE contestations (
     id uuid PRIMARY KEY,
     evaluation_id uuid NOT NULL REFERENCES evaluations (id),
-    criterion text NOT NULL,
+    criterion text COLLATE "C" NOT NULL,
     status text NOT NULL,
     reason text NOT NULL,
     resolution text,

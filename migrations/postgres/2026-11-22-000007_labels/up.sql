@@ -26,7 +26,7 @@ CREATE INDEX label_applications_by_status ON label_applications (status, id);
 -- The auditor's own result for each criterion, beside the declared one.
 CREATE TABLE findings (
     application_id uuid NOT NULL REFERENCES label_applications (id),
-    criterion text NOT NULL,
+    criterion text COLLATE "C" NOT NULL,
     result text NOT NULL,
     value text,
     score integer,
@@ -68,7 +68,7 @@ CREATE TRIGGER label_decisions_never_truncated BEFORE TRUNCATE ON label_decision
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('label_decisions is append-only');
 
 CREATE TABLE labels (
-    number text PRIMARY KEY,
+    number text COLLATE "C" PRIMARY KEY,
     id uuid NOT NULL UNIQUE,
     version integer NOT NULL,
     solution_id uuid NOT NULL REFERENCES solutions (id),
