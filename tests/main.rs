@@ -19,6 +19,7 @@ mod evaluations;
 mod import;
 mod labels;
 mod organisations;
+mod readme;
 mod reviews;
 mod service;
 mod solutions;
@@ -33,6 +34,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(labels::cases());
     cases.extend(import::cases());
     cases.extend(organisations::cases());
+    cases.extend(readme::cases());
     cases.extend(reviews::cases());
     cases.extend(service::cases());
     cases.extend(solutions::cases());

@@ -67,7 +67,8 @@ fn greet(app: &app::App, base: &str) -> Result<(), String> {
     for (role, duties, organisation) in who {
         let duties: String = duties.iter().map(|duty| format!(" --duty {duty}")).collect();
         let organisation = organisation.map(|id| format!(" --organisation {id}")).unwrap_or_default();
-        super::say(&format!("    {role:<9}{program} token {key} --role {role}{organisation}{duties}"));
+        let name = role.code();
+        super::say(&format!("    {name:<9}{program} token {key} --role {name}{organisation}{duties}"));
     }
     Ok(())
 }
