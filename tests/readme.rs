@@ -15,6 +15,7 @@ use crate::support::App;
 
 cases![
     the_tour_of_the_readme_works,
+    the_tour_works_over_the_demonstration,
     the_table_of_settings_is_that_of_the_help,
     every_link_leads_to_a_file,
     every_path_in_the_documents_exists,
@@ -49,11 +50,12 @@ fn command(program: &str) -> Command {
 }
 
 /// The built program serving this case's database, and its address.
-fn serve(url: &str, folder: &Path) -> (Guarded, String) {
+fn serve(url: &str, folder: &Path, options: &[&str]) -> (Guarded, String) {
     let mut server = Guarded(
         command(PROGRAM)
             .args(["serve", "--bind", "127.0.0.1:0", "--database-url", url, "--data-dir"])
             .arg(folder)
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(File::create(folder.join("log")).expect("a log"))
             .spawn()
@@ -86,6 +88,16 @@ fn is_there(program: &str) -> bool {
 }
 
 fn the_tour_of_the_readme_works(app: &App) {
+    take_the_tour(app, &[]);
+}
+
+fn the_tour_works_over_the_demonstration(app: &App) {
+    take_the_tour(app, &["--demo"]);
+}
+
+/// Runs the blocks in one shell against a server started with these options,
+/// and looks for what each of them is to answer.
+fn take_the_tour(app: &App, options: &[&str]) {
     if let Some(missing) = ["bash", "curl"].into_iter().find(|program| !is_there(program)) {
         assert!(!std::env::var("CI").is_ok_and(|value| value == "true"), "CI=true and {missing} is missing");
         eprintln!("\n=== NO {missing}: the tour of the README is not run ===\n");
@@ -94,7 +106,7 @@ fn the_tour_of_the_readme_works(app: &App) {
     let blocks = tour();
     assert!(blocks.len() > 5, "only {} blocks", blocks.len());
     let folder = tempfile::tempdir().expect("a folder");
-    let (_server, address) = serve(app.url(), folder.path());
+    let (_server, address) = serve(app.url(), folder.path(), options);
     let script: String = std::iter::once("set -eu\n".to_owned())
         .chain(blocks.iter().enumerate().map(|(number, block)| format!("echo '{MARK} {number}'\n{block}\n")))
         .collect();
