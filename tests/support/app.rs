@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::web::Data;
@@ -54,7 +55,7 @@ impl Templates {
         Self { folder, postgres, next: AtomicU32::new(1) }
     }
 
-    fn copy(&self, kind: Kind, with_data: bool) -> Copy {
+    pub fn copy(&self, kind: Kind, with_data: bool) -> Copy {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         match kind {
             Kind::Sqlite => {
@@ -76,9 +77,15 @@ impl Templates {
 }
 
 /// A database of one case; a PostgreSQL one is dropped with it.
-struct Copy {
+pub struct Copy {
     url: String,
     drop: Option<(String, String)>,
+}
+
+impl Copy {
+    pub fn backend(&self) -> Backend {
+        Backend::parse(&self.url).expect("a URL")
+    }
 }
 
 impl Drop for Copy {
@@ -116,6 +123,7 @@ pub struct App {
     pub clock: Clock,
     pub address: String,
     pub folder: PathBuf,
+    templates: Arc<Templates>,
     server: actix_web::dev::ServerHandle,
     thread: Option<std::thread::JoinHandle<()>>,
     database: Option<Copy>,
@@ -123,11 +131,11 @@ pub struct App {
 }
 
 impl App {
-    pub fn start(templates: &Templates, kind: Kind) -> Self {
+    pub fn start(templates: &Arc<Templates>, kind: Kind) -> Self {
         Self::start_with(templates, kind, Given::default())
     }
 
-    fn start_with(templates: &Templates, kind: Kind, given: Given) -> Self {
+    fn start_with(templates: &Arc<Templates>, kind: Kind, given: Given) -> Self {
         let database = templates.copy(kind, true);
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings::new(Given {
@@ -157,6 +165,7 @@ impl App {
             clock,
             address,
             folder: folder.path().to_owned(),
+            templates: Arc::clone(templates),
             server,
             thread: Some(thread),
             database: Some(database),
@@ -170,6 +179,11 @@ impl App {
 
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// An empty database beside this application's.
+    pub fn empty_database(&self, kind: Kind) -> Copy {
+        self.templates.copy(kind, false)
     }
 
     /// Runs plain SQL past every rule but the database's own.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-pub use app::App;
+pub use app::{App, Kind};
 pub use client::Response;
 pub use serde_json::{Value, json};
 

@@ -37,3 +37,7 @@ BEGIN
 END $$;
 CREATE TRIGGER criteria_frozen BEFORE INSERT OR UPDATE OR DELETE ON criteria
     FOR EACH ROW EXECUTE FUNCTION criteria_frozen();
+CREATE TRIGGER criteria_sets_never_truncated BEFORE TRUNCATE ON criteria_sets
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('the content of a published criteria set never changes');
+CREATE TRIGGER criteria_never_truncated BEFORE TRUNCATE ON criteria
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('the criteria of a published set never change');

@@ -70,3 +70,5 @@ BEGIN
 END $$;
 CREATE TRIGGER answers_frozen BEFORE INSERT OR UPDATE OR DELETE ON answers
     FOR EACH ROW EXECUTE FUNCTION answers_frozen();
+CREATE TRIGGER answers_never_truncated BEFORE TRUNCATE ON answers
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('the answers of a submitted evaluation never change');

@@ -95,3 +95,5 @@ BEGIN
 END $$;
 CREATE TRIGGER findings_frozen BEFORE INSERT OR UPDATE OR DELETE ON findings
     FOR EACH ROW EXECUTE FUNCTION findings_frozen();
+CREATE TRIGGER findings_never_truncated BEFORE TRUNCATE ON findings
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('findings never change once the report is in');

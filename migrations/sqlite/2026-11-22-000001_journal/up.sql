@@ -1,6 +1,6 @@
 -- Who acted, behind an opaque id: erasing a row here leaves the journal as it is.
 CREATE TABLE actors (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
     created_at BIGINT NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE actors (
 
 -- Every state change, in the order of its position, written with the change itself.
 CREATE TABLE changes (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     at BIGINT NOT NULL,
     actor_id BLOB,
     role TEXT NOT NULL,
@@ -31,9 +31,15 @@ CREATE TRIGGER changes_never_deleted BEFORE DELETE ON changes
 BEGIN
     SELECT RAISE(ABORT, 'changes is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER changes_never_replaced BEFORE INSERT ON changes
+WHEN EXISTS (SELECT 1 FROM changes o WHERE o.position = NEW.position)
+BEGIN
+    SELECT RAISE(ABORT, 'changes is append-only');
+END;
 
 -- Numbers given out in order and never again.
 CREATE TABLE counters (
-    name TEXT PRIMARY KEY,
+    name TEXT NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
 );

@@ -1,5 +1,5 @@
 CREATE TABLE organisations (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     status TEXT NOT NULL,
     name_folded TEXT NOT NULL,

@@ -1,5 +1,5 @@
 CREATE TABLE criteria_sets (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     content TEXT NOT NULL,
     based_on BLOB REFERENCES criteria_sets (id),
@@ -22,6 +22,12 @@ CREATE TABLE criteria (
 
 CREATE TRIGGER criteria_sets_fixed_on_update BEFORE UPDATE ON criteria_sets
 WHEN OLD.published_at IS NOT NULL AND (OLD.content <> NEW.content OR OLD.published_at IS NOT NEW.published_at OR OLD.in_force_on IS NOT NEW.in_force_on)
+BEGIN
+    SELECT RAISE(ABORT, 'the content of a published criteria set never changes');
+END;
+-- INSERT OR REPLACE deletes without a word to the trigger on DELETE.
+CREATE TRIGGER criteria_sets_fixed_on_replace BEFORE INSERT ON criteria_sets
+WHEN EXISTS (SELECT 1 FROM criteria_sets o WHERE o.id = NEW.id AND o.published_at IS NOT NULL)
 BEGIN
     SELECT RAISE(ABORT, 'the content of a published criteria set never changes');
 END;

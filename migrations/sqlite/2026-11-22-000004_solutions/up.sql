@@ -1,5 +1,5 @@
 CREATE TABLE solutions (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     slug TEXT NOT NULL UNIQUE,
     organisation_id BLOB REFERENCES organisations (id),
@@ -38,7 +38,7 @@ CREATE INDEX solutions_by_confirmation ON solutions (status, confirmed_at);
 
 -- A slug is given once, for ever, also when its solution is gone.
 CREATE TABLE solution_slugs (
-    slug TEXT PRIMARY KEY,
+    slug TEXT NOT NULL PRIMARY KEY,
     solution_id BLOB NOT NULL
 );
 
@@ -59,6 +59,12 @@ CREATE TRIGGER solution_versions_never_deleted BEFORE DELETE ON solution_version
 BEGIN
     SELECT RAISE(ABORT, 'solution_versions is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER solution_versions_never_replaced BEFORE INSERT ON solution_versions
+WHEN EXISTS (SELECT 1 FROM solution_versions o WHERE o.solution_id = NEW.solution_id AND o.number = NEW.number)
+BEGIN
+    SELECT RAISE(ABORT, 'solution_versions is append-only');
+END;
 
 -- What the published sheet can be filtered by, one row per value.
 CREATE TABLE solution_facets (
@@ -70,7 +76,7 @@ CREATE TABLE solution_facets (
 CREATE INDEX solution_facets_by_solution ON solution_facets (solution_id);
 
 CREATE TABLE solution_claims (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     solution_id BLOB NOT NULL REFERENCES solutions (id),
     organisation_id BLOB NOT NULL REFERENCES organisations (id),

@@ -1,5 +1,5 @@
 CREATE TABLE evaluations (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     solution_id BLOB NOT NULL REFERENCES solutions (id),
     organisation_id BLOB NOT NULL REFERENCES organisations (id),
@@ -48,9 +48,15 @@ CREATE TRIGGER evaluation_results_never_deleted BEFORE DELETE ON evaluation_resu
 BEGIN
     SELECT RAISE(ABORT, 'evaluation_results is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER evaluation_results_never_replaced BEFORE INSERT ON evaluation_results
+WHEN EXISTS (SELECT 1 FROM evaluation_results o WHERE o.evaluation_id = NEW.evaluation_id AND o.number = NEW.number)
+BEGIN
+    SELECT RAISE(ABORT, 'evaluation_results is append-only');
+END;
 
 CREATE TABLE contestations (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     evaluation_id BLOB NOT NULL REFERENCES evaluations (id),
     criterion TEXT NOT NULL,
     status TEXT NOT NULL,

@@ -1,5 +1,5 @@
 CREATE TABLE reviews (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     solution_id BLOB NOT NULL REFERENCES solutions (id),
     organisation_id BLOB NOT NULL REFERENCES organisations (id),
@@ -44,9 +44,15 @@ CREATE TRIGGER review_edits_never_deleted BEFORE DELETE ON review_edits
 BEGIN
     SELECT RAISE(ABORT, 'review_edits is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER review_edits_never_replaced BEFORE INSERT ON review_edits
+WHEN EXISTS (SELECT 1 FROM review_edits o WHERE o.review_id = NEW.review_id AND o.number = NEW.number)
+BEGIN
+    SELECT RAISE(ABORT, 'review_edits is append-only');
+END;
 
 CREATE TABLE review_reports (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     review_id BLOB NOT NULL REFERENCES reviews (id),
     actor_id BLOB NOT NULL,
     reason TEXT NOT NULL,

@@ -1,5 +1,5 @@
 CREATE TABLE label_applications (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     solution_id BLOB NOT NULL REFERENCES solutions (id),
     organisation_id BLOB NOT NULL REFERENCES organisations (id),
@@ -38,7 +38,7 @@ CREATE TABLE findings (
 );
 
 CREATE TABLE audit_reports (
-    application_id BLOB PRIMARY KEY REFERENCES label_applications (id),
+    application_id BLOB NOT NULL PRIMARY KEY REFERENCES label_applications (id),
     recommendation TEXT NOT NULL,
     summary TEXT NOT NULL,
     scores TEXT NOT NULL,
@@ -53,9 +53,15 @@ CREATE TRIGGER audit_reports_never_deleted BEFORE DELETE ON audit_reports
 BEGIN
     SELECT RAISE(ABORT, 'audit_reports is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER audit_reports_never_replaced BEFORE INSERT ON audit_reports
+WHEN EXISTS (SELECT 1 FROM audit_reports o WHERE o.application_id = NEW.application_id)
+BEGIN
+    SELECT RAISE(ABORT, 'audit_reports is append-only');
+END;
 
 CREATE TABLE label_decisions (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     application_id BLOB NOT NULL REFERENCES label_applications (id),
     organisation_id BLOB NOT NULL REFERENCES organisations (id),
     outcome TEXT NOT NULL,
@@ -74,9 +80,15 @@ CREATE TRIGGER label_decisions_never_deleted BEFORE DELETE ON label_decisions
 BEGIN
     SELECT RAISE(ABORT, 'label_decisions is append-only');
 END;
+-- INSERT OR REPLACE deletes without a word to the trigger above.
+CREATE TRIGGER label_decisions_never_replaced BEFORE INSERT ON label_decisions
+WHEN EXISTS (SELECT 1 FROM label_decisions o WHERE o.id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'label_decisions is append-only');
+END;
 
 CREATE TABLE labels (
-    number TEXT PRIMARY KEY,
+    number TEXT NOT NULL PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     version INTEGER NOT NULL,
     solution_id BLOB NOT NULL REFERENCES solutions (id),
