@@ -72,6 +72,9 @@ pub fn document() -> Value {
     refer_to_rows(&mut document);
     lift_descriptions(&mut document);
     flatten_compositions(&mut document);
+    for part in ["/components/schemas", "/paths"] {
+        document.pointer_mut(part).into_iter().for_each(bound);
+    }
     let patched = operations(&mut document).map(complete).fold(Vec::new(), |mut all, name| {
         all.extend(name);
         all
@@ -222,7 +225,7 @@ fn add_problem_schema(document: &mut Value) {
                     },
                 },
             },
-            "tombstone": {"$ref": "#/components/schemas/Tombstone"},
+            "tombstone": {"$ref": "#/components/schemas/Tombstone", "description": "What is left of an archived solution (410)."},
         },
     });
     let mut responses = Map::new();
@@ -313,12 +316,55 @@ fn flatten_compositions(document: &mut Value) {
     }
 }
 
+/// What a field cannot say of itself: how long the texts of a list are, and the
+/// range of the type behind a number. Requests are checked against it.
+pub fn bound(schema: &mut Value) {
+    let is = |schema: &Value, wanted: &str| match schema.get("type") {
+        Some(Value::String(kind)) => kind == wanted,
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == wanted),
+        _ => false,
+    };
+    let is_bare = |schema: &Value| {
+        is(schema, "string")
+            && !["maxLength", "enum", "format", "pattern", "const"].iter().any(|word| schema.get(word).is_some())
+    };
+    if is(schema, "array") && schema.get("items").is_some_and(is_bare) {
+        schema["items"]["maxLength"] = json!(MAX_ITEM_CHARACTERS);
+    }
+    if is(schema, "integer") && schema.get("maximum").is_none() {
+        let format = schema.get("format").and_then(Value::as_str);
+        schema["maximum"] = if format == Some("int32") { json!(i32::MAX) } else { json!(MAX_EXACT_INTEGER) };
+    }
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(bound),
+        Value::Array(items) => items.iter_mut().for_each(bound),
+        _ => {}
+    }
+}
+
+/// Texts of a list are words, codes and short names.
+const MAX_ITEM_CHARACTERS: usize = 100;
+/// The largest integer that every JSON reader keeps exactly (RFC 8259 §6).
+const MAX_EXACT_INTEGER: i64 = (1 << 53) - 1;
+
+/// Changes as a client would send them.
+fn patch_example(schema: &str) -> Value {
+    match schema {
+        "SolutionSheet" => json!({"summary": "Démarches en ligne, de bout en bout.", "logo": null}),
+        "OrganisationDetails" => json!({"website": "https://exemple.fr/solutions", "size": "medium"}),
+        "ReviewContent" => json!({"overall": 5, "context": {"software_version": "4.3"}}),
+        "Criterion" => json!({"weight": 3}),
+        "SetContent" => json!({"note": {"fr": "Seconde édition.", "en": "Second edition."}}),
+        _ => json!({}),
+    }
+}
+
 /// A patch may leave out or remove any member; the result is checked as a whole.
 fn add_patch_schema(document: &mut Value, name: &str) {
     let mut schema = document["components"]["schemas"][name].clone();
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("required");
-        schema.remove("example");
+        schema.insert("example".to_owned(), patch_example(name));
         schema.insert(
             "description".to_owned(),
             json!(format!("JSON Merge Patch (RFC 7396) of {name}: absent members stay, null removes.")),
@@ -355,6 +401,9 @@ fn keep_imported_texts_whole(document: &mut Value) {
         for property in schema["properties"].as_object_mut().into_iter().flat_map(|p| p.values_mut()) {
             if property.get("maxLength").is_some() && property.get("pattern").is_none() {
                 property["maxLength"] = json!(1_000_000);
+            }
+            if let Some(length) = property.pointer_mut("/items/maxLength") {
+                *length = json!(1_000_000);
             }
         }
     }

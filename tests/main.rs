@@ -18,6 +18,7 @@ mod demonstration;
 mod evaluations;
 mod import;
 mod labels;
+mod openapi;
 mod organisations;
 mod readme;
 mod reviews;
@@ -33,6 +34,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
     cases.extend(import::cases());
+    cases.extend(openapi::cases());
     cases.extend(organisations::cases());
     cases.extend(readme::cases());
     cases.extend(reviews::cases());

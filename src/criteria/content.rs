@@ -84,6 +84,14 @@ pub struct LabelRule {
 /// A criterion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "code": "SEC-99", "theme": "securite",
+    "title": {"fr": "Politique de correctifs", "en": "Patch policy"},
+    "question": {"fr": "Les correctifs sont-ils publiés ?", "en": "Are patches published?"},
+    "guidance": {"fr": "Donner l’adresse des avis.", "en": "Give the address of the advisories."},
+    "answer_type": "met_unmet_na", "weight": 2, "mandatory_for_label": false, "label_min_score": 0, "na_allowed": true,
+    "evidence_expected": {"fr": "Adresse publique.", "en": "Public address."}, "applies_to": ["saas"],
+}))]
 pub struct Criterion {
     /// Code, unique in its set.
     #[schema(pattern = "^[A-Z]{2,6}-[0-9]{2,3}$", max_length = 10, example = "SEC-01")]

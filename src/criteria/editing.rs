@@ -96,6 +96,8 @@ fn unknown_origin() -> Error {
 }
 
 /// Change a draft
+///
+/// A draft only; its criteria have addresses of their own.
 #[utoipa::path(patch, path = "/api/v1/criteria-sets/{id}", tag = "criteria", security(("bearer" = ["operator:administrator"])),
     params(("id" = Id, Path, description = "Identifier of the set.")),
     request_body(content = ref("#/components/schemas/SetContentPatch"), content_type = "application/merge-patch+json"),
@@ -141,6 +143,8 @@ async fn update_criteria_set(
 }
 
 /// Delete a draft
+///
+/// A draft only: a published set stays for ever.
 #[utoipa::path(delete, path = "/api/v1/criteria-sets/{id}", tag = "criteria", security(("bearer" = ["operator:administrator"])),
     params(("id" = Id, Path, description = "Identifier of the set.")),
     responses((status = 204, description = "Deleted.")))]

@@ -64,6 +64,8 @@ async fn list_criteria_sets(visitor: Visitor, reply: Reply) -> Result<HttpRespon
 }
 
 /// One criteria set
+///
+/// A draft is shown to the operator alone.
 #[utoipa::path(get, path = "/api/v1/criteria-sets/{id}", tag = "criteria", security((), ("bearer" = [])),
     params(("id" = Id, Path, description = "Identifier of the set.")),
     responses((status = 200, description = "The set, without its criteria.", body = CriteriaSetView)))]
@@ -137,29 +139,35 @@ async fn find_criterion_of_set(visitor: Visitor, reply: Reply, path: Path<(Strin
 #[utoipa::path(get, path = "/api/v1/criteria", tag = "criteria", security((), ("bearer" = [])),
     params(CriterionFilter),
     responses((status = 200, description = "The criteria.", body = Page<CriterionView>)))]
-async fn list_criteria(_: Visitor, reply: Reply, query: Query<CriterionFilter>) -> Result<HttpResponse> {
+async fn list_criteria(visitor: Visitor, reply: Reply, query: Query<CriterionFilter>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let criteria = reply
         .app
         .store
-        .read(move |db| match CriteriaSet::in_force(db, today)? {
-            Some(set) => criteria_of(db, &set, &query),
-            None => Ok(Vec::new()),
+        .read(move |db| {
+            Viewer::of(db, visitor.0.as_ref())?;
+            match CriteriaSet::in_force(db, today)? {
+                Some(set) => criteria_of(db, &set, &query),
+                None => Ok(Vec::new()),
+            }
         })
         .await?;
     reply.page(&whole(criteria))
 }
 
 /// One criterion of the set in force
+///
+/// With its options in rising order, as an evaluation may answer it today.
 #[utoipa::path(get, path = "/api/v1/criteria/{code}", tag = "criteria", security((), ("bearer" = [])),
     params(("code" = String, Path, description = "Code of the criterion.", max_length = 10, example = "SEC-01")),
     responses((status = 200, description = "The criterion.", body = CriterionView)))]
-async fn find_criterion(_: Visitor, reply: Reply, code: Path<String>) -> Result<HttpResponse> {
+async fn find_criterion(visitor: Visitor, reply: Reply, code: Path<String>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let (version, view) = reply
         .app
         .store
         .read(move |db| {
+            Viewer::of(db, visitor.0.as_ref())?;
             let set = CriteriaSet::in_force(db, today)?.ok_or_else(Error::not_found)?;
             Ok((set.version, CriterionView::new(set.id, set.criterion(db, &code)?)))
         })
@@ -168,14 +176,17 @@ async fn find_criterion(_: Visitor, reply: Reply, code: Path<String>) -> Result<
 }
 
 /// Themes of the set in force
+///
+/// On one page, in order, with the number of criteria of each.
 #[utoipa::path(get, path = "/api/v1/themes", tag = "criteria", security((), ("bearer" = [])),
     responses((status = 200, description = "The themes, in order.", body = Page<ThemeView>)))]
-async fn list_themes(_: Visitor, reply: Reply) -> Result<HttpResponse> {
+async fn list_themes(visitor: Visitor, reply: Reply) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let themes = reply
         .app
         .store
         .read(move |db| {
+            Viewer::of(db, visitor.0.as_ref())?;
             let Some(set) = CriteriaSet::in_force(db, today)? else { return Ok(Vec::new()) };
             let criteria = set.criteria(db)?;
             Ok(set

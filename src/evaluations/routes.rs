@@ -140,6 +140,8 @@ async fn list_evaluations(caller: SignedIn, reply: Reply, query: Query<Evaluatio
 }
 
 /// One evaluation, with its answers
+///
+/// Its vendor and the operator see it from the draft on, everybody once it is published.
 #[utoipa::path(get, path = "/api/v1/evaluations/{id}", tag = "evaluations", security((), ("bearer" = [])),
     params(("id" = crate::db::Id, Path, description = "Identifier of the evaluation.")),
     responses((status = 200, description = "The evaluation.", body = EvaluationView)))]
@@ -158,6 +160,8 @@ async fn find_evaluation(visitor: Visitor, reply: Reply, id: Path<String>) -> Re
 }
 
 /// Delete a draft
+///
+/// A draft only: what was submitted stays.
 #[utoipa::path(delete, path = "/api/v1/evaluations/{id}", tag = "evaluations", security(("bearer" = ["vendor"])),
     params(("id" = crate::db::Id, Path, description = "Identifier of the evaluation.")),
     responses((status = 204, description = "Deleted.")))]

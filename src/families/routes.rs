@@ -23,6 +23,8 @@ async fn list_families(_: Visitor, reply: Reply) -> Result<HttpResponse> {
 }
 
 /// One family
+///
+/// With the group it belongs to and its CPV codes.
 #[utoipa::path(get, path = "/api/v1/families/{code}", tag = "families", security((), ("bearer" = [])),
     params(("code" = String, Path, description = "Code of the family.", max_length = 60, example = "demarches_en_ligne")),
     responses((status = 200, description = "The family.", body = FamilyView)))]

@@ -136,6 +136,7 @@ pub fn schema_of<T: ToSchema>() -> Value {
         parts.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
     let mut schema = serde_json::to_value(T::schema()).unwrap_or(Value::Null);
     resolve(&mut schema, &parts);
+    crate::openapi::bound(&mut schema);
     schema
 }
 

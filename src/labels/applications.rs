@@ -146,6 +146,8 @@ async fn list_label_applications(
 }
 
 /// One application, with findings, report and decisions
+///
+/// To its vendor, the audit body it is assigned to and label officers.
 #[utoipa::path(get, path = "/api/v1/label-applications/{id}", tag = "labels",
     security(("bearer" = ["vendor"]), ("bearer" = ["auditor"]), ("bearer" = ["operator:label_officer"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
@@ -290,6 +292,8 @@ pub fn submit(application: &mut Application, tx: &mut Tx<'_>, evaluation: Evalua
 }
 
 /// Admit
+///
+/// The file is complete: it waits for an audit body.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/admit", tag = "labels", security(("bearer" = ["operator:label_officer"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     responses((status = 200, description = "Admissible.", body = ApplicationView)))]
@@ -307,6 +311,8 @@ async fn admit_label_application(
 }
 
 /// Refuse admission
+///
+/// The file cannot be examined, with a reason; the vendor may apply again.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/refuse-admission", tag = "labels", security(("bearer" = ["operator:label_officer"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     request_body = Reason,

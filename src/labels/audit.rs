@@ -111,6 +111,8 @@ async fn recuse_label_application(
 }
 
 /// Open the audit
+///
+/// The evaluator begins: findings can be recorded from now on.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/open", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     responses((status = 200, description = "Being examined.", body = ApplicationView)))]

@@ -23,13 +23,14 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[utoipa::path(get, path = "/api/v1/labels", tag = "labels", security((), ("bearer" = [])),
     params(LabelFilter),
     responses((status = 200, description = "A page of labels.", body = Page<LabelView>)))]
-async fn list_labels(_: Visitor, reply: Reply, query: Query<LabelFilter>) -> Result<HttpResponse> {
+async fn list_labels(visitor: Visitor, reply: Reply, query: Query<LabelFilter>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let page = reply
         .app
         .store
         .read(move |db| {
+            Viewer::of(db, visitor.0.as_ref())?;
             let page = Label::page(db, &query, today, &slice)?;
             Ok(Page { items: model::views(db, page.items, today)?, next: page.next, total: page.total })
         })
@@ -38,15 +39,18 @@ async fn list_labels(_: Visitor, reply: Reply, query: Query<LabelFilter>) -> Res
 }
 
 /// One label
+///
+/// By its number, which is never given twice; also once it has expired or was withdrawn.
 #[utoipa::path(get, path = "/api/v1/labels/{number}", tag = "labels", security((), ("bearer" = [])),
     params(("number" = String, Path, description = "Number of the label.", max_length = 13, example = "GT-2026-00001")),
     responses((status = 200, description = "The label.", body = LabelView)))]
-async fn find_label(_: Visitor, reply: Reply, number: Path<String>) -> Result<HttpResponse> {
+async fn find_label(visitor: Visitor, reply: Reply, number: Path<String>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let view = reply
         .app
         .store
         .read(move |db| {
+            Viewer::of(db, visitor.0.as_ref())?;
             let label = Label::find(db, &number)?;
             model::views(db, vec![label], today)?.pop().ok_or_else(Error::not_found)
         })

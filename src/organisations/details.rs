@@ -53,6 +53,10 @@ crate::codes! {
 /// What an organisation states about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "Société Exemple", "kinds": ["vendor"], "legal_nature": "company", "siren": "732829320", "country": "FR",
+    "size": "small", "control": "eu", "website": "https://exemple.fr/", "contact_email": "contact@exemple.fr",
+}))]
 pub struct OrganisationDetails {
     /// Official name.
     #[schema(min_length = 1, max_length = 200, example = "Direction interministérielle du numérique")]

@@ -114,6 +114,8 @@ fn claimed_kinds(caller: &Principal, details: &OrganisationDetails) -> Vec<Fault
 }
 
 /// One organisation
+///
+/// One not yet confirmed is shown to the operator and to itself.
 #[utoipa::path(get, path = "/api/v1/organisations/{id}", tag = "organisations", security((), ("bearer" = [])),
     params(("id" = Id, Path, description = "Identifier of the organisation.")),
     responses((status = 200, description = "The organisation.", body = OrganisationView)))]
@@ -240,6 +242,8 @@ async fn suspend_organisation(
 }
 
 /// Reinstate a suspended organisation
+///
+/// Its tokens are accepted again.
 #[utoipa::path(post, path = "/api/v1/organisations/{id}/reinstate", tag = "organisations",
     security(("bearer" = ["operator:administrator"])),
     params(("id" = Id, Path, description = "Identifier of the organisation.")),

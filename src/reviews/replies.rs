@@ -68,6 +68,8 @@ fn blank_fault(reply: &ReviewReply) -> Vec<Fault> {
 }
 
 /// Take a reply back
+///
+/// By the vendor; the review stays as it is.
 #[utoipa::path(delete, path = "/api/v1/reviews/{id}/reply", tag = "reviews", security(("bearer" = ["vendor"])),
     params(("id" = Id, Path, description = "Identifier of the review.")),
     responses((status = 204, description = "Taken back; with the new ETag of the review.")))]

@@ -100,6 +100,8 @@ async fn withdraw_review(caller: Buyer, reply: Reply, id: Path<String>, if_match
 }
 
 /// Publish
+///
+/// By a moderator; its ratings count from now on.
 #[utoipa::path(post, path = "/api/v1/reviews/{id}/publish", tag = "reviews", security(("bearer" = ["operator:moderator"])),
     params(("id" = Id, Path, description = "Identifier of the review.")),
     responses((status = 200, description = "Published.", body = ReviewView)))]

@@ -248,6 +248,8 @@ async fn accept_claim(caller: Moderator, reply: Reply, id: Path<String>, if_matc
 }
 
 /// Refuse a claim
+///
+/// With a reason for the vendor; the solution stays as it was.
 #[utoipa::path(post, path = "/api/v1/claims/{id}/refuse", tag = "solutions", security(("bearer" = ["operator:moderator"])),
     params(("id" = Id, Path, description = "Identifier of the claim.")),
     request_body = Reason,

@@ -108,6 +108,14 @@ crate::codes! {
 /// What a vendor states about a solution.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "Guichet Numérique", "summary": "Formulaires et instruction de démarches en ligne.",
+    "description": "Crée des formulaires, reçoit les dossiers et les instruit.", "language": "fr",
+    "website": "https://guichet.example.fr/", "families": ["demarches_en_ligne"], "distribution": "free",
+    "licence": "AGPL-3.0-or-later", "business_models": ["subscription"], "deployment": ["cloud"],
+    "hosting": [{"provider": "Hébergeur", "country": "FR", "qualifications": [{"scheme": "secnumcloud"}]}],
+    "sourcing_rank": "market", "traits": ["saas", "web_ui"], "tags": ["Formulaires"],
+}))]
 pub struct SolutionSheet {
     /// Name under which the solution is known.
     #[schema(min_length = 1, max_length = 200, example = "Demarches simplifiées")]

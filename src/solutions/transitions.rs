@@ -163,6 +163,8 @@ pub fn submit(
 }
 
 /// Withdraw a submission
+///
+/// The vendor takes a submitted sheet back: it can be edited again.
 #[utoipa::path(post, path = "/api/v1/solutions/{id}/withdraw", tag = "solutions", security(("bearer" = ["vendor:signatory"])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     responses((status = 200, description = "A draft again.", body = SolutionView)))]
@@ -196,6 +198,8 @@ async fn publish_solution(
 }
 
 /// Send back with what to change
+///
+/// A moderator sends a submitted sheet back, naming what to change.
 #[utoipa::path(post, path = "/api/v1/solutions/{id}/request-changes", tag = "solutions", security(("bearer" = ["operator:moderator"])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     request_body = ChangeRequest,
@@ -251,6 +255,8 @@ fn say(
 }
 
 /// Reopen a rejected solution
+///
+/// The vendor takes up again a sheet that was refused: it becomes a draft.
 #[utoipa::path(post, path = "/api/v1/solutions/{id}/reopen", tag = "solutions", security(("bearer" = ["vendor:signatory"])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     responses((status = 200, description = "A draft again.", body = SolutionView)))]

@@ -51,6 +51,8 @@ fn number(text: &str) -> Result<i32> {
 }
 
 /// Published versions, newest first
+///
+/// Each publication is one version; none ever changes.
 #[utoipa::path(get, path = "/api/v1/solutions/{id}/versions", tag = "solutions", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100), Paging),
     responses((status = 200, description = "A page of versions.", body = Page<SolutionVersionView>)))]
@@ -75,6 +77,8 @@ async fn list_solution_versions(
 }
 
 /// One published version
+///
+/// As it was published then.
 #[utoipa::path(get, path = "/api/v1/solutions/{id}/versions/{n}", tag = "solutions", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100),
         ("n" = i32, Path, description = "Number of the version.", minimum = 1)),
@@ -96,6 +100,8 @@ async fn find_solution_version(visitor: Visitor, reply: Reply, path: Path<(Strin
 }
 
 /// What differs between two published versions
+///
+/// Member by member, what the one says and what the other says.
 #[utoipa::path(get, path = "/api/v1/solutions/{id}/versions/{n}/diff/{m}", tag = "solutions", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100),
         ("n" = i32, Path, description = "Number of the one version.", minimum = 1),
