@@ -13,6 +13,7 @@
     reason = "a test that cannot go on fails, and its harness reads the environment"
 )]
 
+mod access;
 mod criteria;
 mod demonstration;
 mod evaluations;
@@ -29,6 +30,7 @@ mod support;
 
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
+    cases.extend(access::cases());
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());
