@@ -27,6 +27,7 @@ mod service;
 mod solutions;
 mod storage;
 mod support;
+mod tokens;
 
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
@@ -43,5 +44,6 @@ fn main() -> std::process::ExitCode {
     cases.extend(service::cases());
     cases.extend(solutions::cases());
     cases.extend(storage::cases());
+    cases.extend(tokens::cases());
     support::run(cases)
 }
