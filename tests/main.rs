@@ -19,6 +19,7 @@ mod demonstration;
 mod evaluations;
 mod import;
 mod labels;
+mod limits;
 mod openapi;
 mod organisations;
 mod readme;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
     cases.extend(import::cases());
+    cases.extend(limits::cases());
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
     cases.extend(readme::cases());

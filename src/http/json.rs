@@ -75,18 +75,26 @@ struct Strict<'a> {
 }
 
 impl Strict<'_> {
-    fn inner<'b>(&'b self, place: &'b Step<'b>) -> Result<Strict<'b>, Fault> {
+    /// Enters one more array or object.
+    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
         match self.left.checked_sub(1) {
-            Some(left) if left > 0 => Ok(Strict { place, left, max_depth: self.max_depth, refusal: self.refusal }),
-            _ => {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
                 let max = self.max_depth;
-                Err(Fault::body(
+                Err(self.refuse(Fault::body(
                     self.place.to_string(),
                     "too_deep",
                     text!("Plus de {max} niveaux d’imbrication.", "Nested more than {max} levels deep."),
-                ))
+                )))
             }
         }
+    }
+
+    fn inner<'b>(&'b self, place: &'b Step<'b>) -> Strict<'b> {
+        Strict { place, left: self.left, max_depth: self.max_depth, refusal: self.refusal }
     }
 
     fn refuse<E: serde::de::Error>(&self, fault: Fault) -> E {
@@ -138,19 +146,20 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let mut items = Vec::new();
         loop {
             let place = Step::Item(self.place, items.len());
-            let inner = self.inner(&place).map_err(|fault| self.refuse::<A::Error>(fault))?;
-            match seq.next_element_seed(inner)? {
+            match seq.next_element_seed(self.inner(&place))? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items)),
             }
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             let place = Step::Member(self.place, &name);
@@ -161,10 +170,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                     text!("Le membre « {name} » figure deux fois.", "The member `{name}` appears twice."),
                 )));
             }
-            let value = {
-                let inner = self.inner(&place).map_err(|fault| self.refuse::<A::Error>(fault))?;
-                map.next_value_seed(inner)?
-            };
+            let value = map.next_value_seed(self.inner(&place))?;
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("duplicate member"));
             }
@@ -192,8 +198,9 @@ mod tests {
 
     #[test]
     fn excess_depth_is_refused_with_its_place() {
-        assert!(read(b"[[[1]]]", 4).is_ok());
-        assert_eq!(refused("[[[[1]]]]").1, "too_deep");
+        assert!(read(b"[[[[1]]]]", 4).is_ok());
+        assert!(read(b"[[[[]]]]", 4).is_ok());
+        assert_eq!(refused("[0, [[[[]]]]]"), ("/1/0/0/0".to_owned(), "too_deep"));
     }
 
     #[test]

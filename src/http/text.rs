@@ -4,7 +4,7 @@
 use std::fmt;
 
 use actix_web::HttpMessage;
-use actix_web::http::header::{AcceptLanguage, Header};
+use actix_web::http::header::{AcceptLanguage, Quality};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,8 +38,12 @@ pub enum Locale {
 impl Locale {
     /// What `Accept-Language` (RFC 9110 §12.5.4) prefers among the two; French when it says nothing.
     pub fn of(request: &impl HttpMessage) -> Self {
-        let Ok(ranges) = AcceptLanguage::parse(request) else { return Self::French };
-        for range in ranges.ranked() {
+        let Ok(AcceptLanguage(mut ranges)) = actix_web::http::header::Header::parse(request) else {
+            return Self::French;
+        };
+        // Zero means «not this one».
+        ranges.retain(|range| range.quality != Quality::ZERO);
+        for range in AcceptLanguage(ranges).ranked() {
             match range.to_string().to_ascii_lowercase() {
                 tag if tag.starts_with("fr") || tag == "*" => return Self::French,
                 tag if tag.starts_with("en") => return Self::English,
