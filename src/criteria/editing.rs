@@ -71,7 +71,7 @@ async fn create_criteria_set(
             Viewer::of(tx.db, Some(&caller))?;
             let CreateCriteriaSet { label, based_on } = body.accept()?;
             let origin = match based_on {
-                Some(id) => CriteriaSet::find(tx.db, id).map_err(|_| unknown_origin())?,
+                Some(id) => CriteriaSet::published(tx.db, id)?.ok_or_else(unknown_origin)?,
                 None => CriteriaSet::in_force(tx.db, tx.now.day())?.ok_or_else(unknown_origin)?,
             };
             let criteria = origin.criteria(tx.db)?;

@@ -67,6 +67,16 @@ impl CriteriaSet {
         criteria_sets::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
     }
 
+    /// A published set: what others are made from.
+    pub fn published(db: &mut Db, id: Id) -> Result<Option<Self>> {
+        Ok(criteria_sets::table
+            .find(id)
+            .filter(criteria_sets::published_at.is_not_null())
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
+    }
+
     /// All sets, the latest to come into force first, drafts before them.
     pub fn all(db: &mut Db) -> Result<Vec<Self>> {
         let mut sets: Vec<Self> =

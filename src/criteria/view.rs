@@ -121,7 +121,7 @@ pub struct CreateCriteriaSet {
     /// Version as people name it.
     #[schema(min_length = 1, max_length = 50)]
     pub label: String,
-    /// The set to copy; the one in force unless said otherwise.
+    /// The published set to copy; the one in force unless said otherwise.
     #[serde(default)]
     pub based_on: Option<Id>,
 }

@@ -175,7 +175,7 @@ fn side_by_side(
             .collect(),
         None => BTreeMap::new(),
     };
-    let sees_evidence = viewer.is_operator()
+    let sees_evidence = viewer.sees_drafts()
         || viewer.owns(solution.organisation_id)
         || crate::labels::model::examines(db, viewer, solution.id)?;
     let criteria = set.criteria(db)?;

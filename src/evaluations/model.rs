@@ -182,7 +182,7 @@ impl Evaluation {
     }
 
     pub fn is_seen_whole_by(&self, viewer: &Viewer) -> bool {
-        viewer.is_operator() || viewer.owns(Some(self.organisation_id))
+        viewer.sees_drafts() || viewer.owns(Some(self.organisation_id))
     }
 
     pub fn answers(&self, db: &mut Db) -> Result<Vec<AnswerRow>> {
@@ -272,6 +272,30 @@ impl Evaluation {
         tx.record(action, Resource::Evaluation, self.id, self.version, changed)
     }
 
+    /// What is submitted or put in force answers the set in force, of a public solution.
+    pub fn refuse_untimely(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let set = CriteriaSet::in_force(tx.db, tx.now.day())?;
+        if set.is_none_or(|set| set.id != self.set_id) {
+            return Err(Error::conflict(text!(
+                "Son référentiel n’est plus en vigueur ; en commencer une autre.",
+                "Its criteria set is no longer in force; begin another."
+            )));
+        }
+        if !Solution::find_by_id(tx.db, self.solution_id)?.status.is_public() {
+            return Err(Error::conflict(text!(
+                "La solution n’est plus publiée.",
+                "The solution is no longer published."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Criteria that a contest set to zero.
+    pub fn zeroed(&self, db: &mut Db) -> Result<Vec<String>> {
+        let all = self.contestations(db)?.into_iter();
+        Ok(all.filter(|one| one.status == ContestationStatus::Zeroed).map(|one| one.criterion).collect())
+    }
+
     /// Puts it in force: the one before is superseded, scores are computed once.
     pub fn publish(&mut self, tx: &mut Tx<'_>, validity_days: u32) -> Result<()> {
         self.advance(EvaluationCommand::Publish)?;
@@ -308,12 +332,7 @@ impl Evaluation {
         let applicable = self.applicable(db)?;
         let answers: BTreeMap<String, String> =
             self.answers(db)?.into_iter().map(|answer| (answer.criterion, answer.value)).collect();
-        let zeroed: Vec<String> = self
-            .contestations(db)?
-            .into_iter()
-            .filter(|one| one.status == ContestationStatus::Zeroed)
-            .map(|one| one.criterion)
-            .collect();
+        let zeroed = self.zeroed(db)?;
         Ok(compute(applicable.iter(), |criterion| {
             if zeroed.contains(&criterion.code) {
                 Contribution::Scored(Score::from_unit(0.0))
@@ -365,7 +384,7 @@ impl Evaluation {
             if !filter.status.is_empty() {
                 query = query.filter(e::status.eq_any(filter.status.clone()));
             }
-            if !viewer.is_operator() {
+            if !viewer.sees_drafts() {
                 let public: Vec<EvaluationStatus> =
                     EvaluationStatus::ALL.iter().copied().filter(|s| s.is_public()).collect();
                 let own = viewer.organisation_id().filter(|own| viewer.owns(Some(*own)));

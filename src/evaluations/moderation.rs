@@ -16,8 +16,8 @@ use crate::db::{Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Reply};
-use crate::organisations::Viewer;
 use crate::organisations::view::Reason;
+use crate::organisations::{Organisation, Viewer};
 use crate::solutions::model::Solution;
 use crate::{endpoints, text};
 
@@ -60,7 +60,12 @@ async fn publish_evaluation(
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let validity_days = reply.app.settings.evaluation_validity_days;
-    transition(&caller, reply, id, if_match, move |evaluation, tx| evaluation.publish(tx, validity_days)).await
+    transition(&caller, reply, id, if_match, move |evaluation, tx| {
+        evaluation.clone().advance(EvaluationCommand::Publish)?;
+        evaluation.refuse_untimely(tx)?;
+        evaluation.publish(tx, validity_days)
+    })
+    .await
 }
 
 /// Send back
@@ -107,7 +112,14 @@ async fn contest_evaluation(
     transition(&caller, reply, id, if_match, move |evaluation, tx| {
         // In the name of an active organisation, or as the operator.
         if !principal.is_moderator() {
-            Viewer::acting(tx.db, &principal)?;
+            let organisation = Viewer::acting(tx.db, &principal)?;
+            let vendor = Organisation::find(tx.db, evaluation.organisation_id)?;
+            if vendor.is_same_entity(&organisation) {
+                return Err(Error::forbidden(text!(
+                    "Le vendeur ne conteste pas ses propres réponses.",
+                    "The vendor does not contest its own answers."
+                )));
+            }
         }
         let from = evaluation.status;
         evaluation.clone().advance(EvaluationCommand::Contest)?;
@@ -125,6 +137,16 @@ async fn contest_evaluation(
             take_up(evaluation, tx, &criterion, &reason, &principal)?;
             evaluation.advance(EvaluationCommand::Contest)?;
         } else {
+            let actor = tx.actor_id()?;
+            let waits = |one: &Contestation| {
+                one.status == ContestationStatus::Pending && one.criterion == criterion && Some(one.actor_id) == actor
+            };
+            if evaluation.contestations(tx.db)?.iter().any(waits) {
+                return Err(Error::duplicate(text!(
+                    "Cette contestation attend déjà.",
+                    "This contest is waiting already."
+                )));
+            }
             file(evaluation, tx, &criterion, &reason, &principal, ContestationStatus::Pending)?;
         }
         evaluation.store(tx, "contest_evaluation", json!({"criterion": criterion, "status": [from, evaluation.status]}))

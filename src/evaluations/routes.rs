@@ -208,6 +208,7 @@ async fn submit_evaluation(
             Viewer::acting(tx.db, &caller)?;
             if_match.check(evaluation.version)?;
             evaluation.clone().advance(EvaluationCommand::Submit)?;
+            evaluation.refuse_untimely(tx)?;
             evaluation.follow(tx.db)?;
             let open: Vec<Fault> = evaluation
                 .progress(tx.db)?

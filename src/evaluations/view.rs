@@ -298,7 +298,7 @@ impl EvaluationView {
             contestations: parts
                 .contestations
                 .into_iter()
-                .filter(|one| sees_all || one.status != ContestationStatus::Pending)
+                .filter(|one| viewer.sees_drafts() || one.status != ContestationStatus::Pending)
                 .map(ContestationView::from)
                 .collect(),
             moderation: moderation.filter(|_| sees_all).map(|text| text.0),

@@ -83,6 +83,10 @@ pub async fn guard(
 
 /// The limits on a request's head, below actix's own.
 fn refuse_head(request: &ServiceRequest) -> Option<Problem> {
+    // No name here has this character, and PostgreSQL cannot even be asked for it.
+    if request.uri().path().contains("%00") {
+        return Some(Error::not_found().into_problem());
+    }
     let app = App::of(request.request()).ok()?;
     let limit = app.settings.max_query_bytes;
     if request.query_string().len() > limit {

@@ -66,18 +66,16 @@ impl Contract {
         (&self.text, &self.etag)
     }
 
-    /// Faults for every parameter of a query string that the operation does not know.
+    /// Faults for every parameter that an operation without parameters of its own
+    /// does not know; the others check theirs with all else, in [`super::query`].
     pub fn unknown_parameters(&self, method: &str, pattern: &str, query: &str) -> Vec<Fault> {
-        let known = self.parameters.get(&format!("{method} {pattern}"));
-        super::query::pairs(query)
-            .map(|(name, _)| name)
-            .filter(|name| !known.is_some_and(|known| known.contains(name)))
-            .map(|name| {
-                let detail =
-                    text!("Le paramètre « {name} » est inconnu ici.", "The parameter `{name}` is unknown here.");
-                Fault::parameter(name, "unknown_parameter", detail)
-            })
-            .collect()
+        let none = BTreeSet::new();
+        let known = self.parameters.get(&format!("{method} {pattern}")).unwrap_or(&none);
+        if known.iter().any(|name| !super::query::SHARED.contains(&name.as_str())) {
+            return Vec::new();
+        }
+        let unknown = super::query::pairs(query).map(|(name, _)| name).filter(|name| !known.contains(name));
+        unknown.map(unknown_parameter).collect()
     }
 
     /// Member names of a schema.
@@ -277,6 +275,12 @@ fn broken_bound(kind: &ValidationErrorKind, value: &Value) -> (&'static str, Tex
             ("invalid", text!("Ne respecte pas « {keyword} ».", "Breaks `{keyword}`."))
         }
     }
+}
+
+/// The fault of a parameter nobody knows.
+pub fn unknown_parameter(name: String) -> Fault {
+    let detail = text!("Le paramètre « {name} » est inconnu ici.", "The parameter `{name}` is unknown here.");
+    Fault::parameter(name, "unknown_parameter", detail)
 }
 
 /// Moves faults of an object that was made from parameters to those parameters.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::contract::{Contract, as_parameters};
+use super::contract::{Contract, as_parameters, unknown_parameter};
 use crate::app::App;
 use crate::error::{Error, Fault, Result};
 use crate::text;
@@ -64,8 +64,10 @@ fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Res
         if parameter != "cursor" && parameter != "limit" {
             canonical.push((parameter.clone(), text.clone()));
         }
-        // What the operation does not know, the reply has refused before.
-        let Some(schema) = members.get(&parameter) else { continue };
+        let Some(schema) = members.get(&parameter) else {
+            faults.push(unknown_parameter(parameter));
+            continue;
+        };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
             // `include` is one comma-separated list; any other list is a repeated parameter.

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
 use serde::Serialize;
@@ -33,21 +33,33 @@ impl FromRequest for Reply {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(App::of(request).map(|app| {
-            Self {
-                app,
-                path: request.path().to_owned(),
-                query: request.query_string().to_owned(),
-                fields: pairs(request.query_string())
-                    .find(|(name, _)| name == "fields")
-                    .map(|(_, fields)| fields.split(',').map(|f| f.trim().to_owned()).collect()),
-                is_private: request.headers().contains_key(AUTHORIZATION),
-            }
-        }))
+        ready(Self::read(request))
     }
 }
 
 impl Reply {
+    fn read(request: &HttpRequest) -> Result<Self> {
+        let app = App::of(request)?;
+        let query = request.query_string();
+        if !query.is_empty() {
+            let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+            let pattern = request.match_pattern().unwrap_or_default();
+            let faults = app.contract.unknown_parameters(&method.as_str().to_lowercase(), &pattern, query);
+            if !faults.is_empty() {
+                return Err(Error::malformed(faults));
+            }
+        }
+        Ok(Self {
+            path: request.path().to_owned(),
+            query: query.to_owned(),
+            fields: pairs(query)
+                .find(|(name, _)| name == "fields")
+                .map(|(_, fields)| fields.split(',').map(|field| field.trim().to_owned()).collect()),
+            is_private: request.headers().contains_key(AUTHORIZATION),
+            app,
+        })
+    }
+
     /// Reads where in a list the caller is.
     pub fn slice<T>(&self, query: &Query<T>, cursor: Option<&str>, limit: Option<i64>) -> Result<Slice> {
         let canonical = format!("{}?{}", self.path, query.canonical);

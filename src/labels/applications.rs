@@ -17,7 +17,7 @@ use crate::db::schema::{label_applications, label_decisions};
 use crate::db::{Db, Id, Instant, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::evaluations::model::Evaluation;
-use crate::evaluations::rules::below_label;
+use crate::evaluations::rules::{Score, below_label};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Query, Reply};
 use crate::organisations::view::Reason;
@@ -263,8 +263,12 @@ pub fn submission(db: &mut Db, application: &Application, now: Instant) -> Resul
     let applicable = evaluation.applicable(db)?;
     let scores = evaluation.compute(db)?;
     let answers = evaluation.answers(db)?;
+    let zeroed = evaluation.zeroed(db)?;
     let all: Vec<_> = applicable.iter().collect();
     let gaps = below_label(&set.content.label_rule, &all, &scores, |criterion| {
+        if zeroed.contains(&criterion.code) {
+            return Score::stored(0);
+        }
         answers
             .iter()
             .find(|answer| answer.criterion == criterion.code)

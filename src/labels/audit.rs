@@ -411,11 +411,14 @@ fn grant(tx: &mut Tx<'_>, application: &Application, decision: &Decision, number
     Solution::find_by_id(tx.db, application.solution_id)?.refresh_published_facets(tx.db)
 }
 
-/// A correction changes what the label says, never its number or its first day.
+/// A correction changes what the label says, never its number or its first day;
+/// a label that is suspended, superseded or ended is not revived by it.
 fn correct_label(tx: &mut Tx<'_>, mut label: Label, decision: &Decision) -> Result<()> {
     let from = label.status;
     label.decision_id = decision.id;
-    label.status = status_of(decision.outcome);
+    if from.is_valid() || decision.outcome == DecisionOutcome::Refused {
+        label.status = status_of(decision.outcome);
+    }
     label.content.0.outcome = decision.outcome;
     label.content.0.reservations.clone_from(&decision.content.reservations);
     label.store(tx, "correct_label", json!({"status": [from, label.status]}))

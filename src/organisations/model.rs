@@ -6,7 +6,7 @@ use serde_json::json;
 use super::details::{OrganisationDetails, OrganisationKind};
 use super::rules::{self, OrganisationStatus};
 use super::view::OrganisationFilter;
-use crate::auth::{Principal, Role, needs_organisation};
+use crate::auth::{Duty, Principal, Role, needs_organisation};
 use crate::db::schema::organisations;
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
@@ -295,6 +295,17 @@ impl Viewer {
 
     pub fn is_operator(&self) -> bool {
         self.role() == Some(Role::Operator)
+    }
+
+    /// Whether the caller reads what is not public: moderators and label officers.
+    pub fn sees_drafts(&self) -> bool {
+        self.principal.as_ref().is_some_and(|one| one.is_moderator() || one.has(Duty::LabelOfficer))
+    }
+
+    /// Whether the caller acts for a verified public body.
+    pub fn is_agent(&self) -> bool {
+        self.role() == Some(Role::Buyer)
+            && self.organisation.as_ref().is_some_and(|body| body.is_active() && body.is_public_body)
     }
 
     pub fn is_moderator(&self) -> bool {

@@ -176,6 +176,9 @@ async fn update_organisation(
                 }
                 faults
             })?;
+            if by_operator && !rules::identity_changes(&before, &after).is_empty() {
+                organisation.identifier_verified_at = Some(tx.now);
+            }
             organisation.describe(after);
             organisation.refuse_duplicate(tx.db)?;
             let fields = changed_fields(&before, &organisation.details.0)?;

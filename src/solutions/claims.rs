@@ -17,8 +17,8 @@ use crate::db::{Db, Id, Instant, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{After, Body, IfMatch, Key, Page, Query, Reply, Slice};
-use crate::organisations::Viewer;
 use crate::organisations::view::Reason;
+use crate::organisations::{Organisation, Viewer};
 use crate::{endpoints, keyset, query_parameters, text, versioned};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -146,12 +146,7 @@ async fn claim_solution(
             let solution = Solution::visible(tx.db, &id, &viewer)?;
             refuse_archived(tx.db, &solution)?;
             let organisation = Viewer::acting(tx.db, &caller)?;
-            if solution.provenance.is_none() || solution.organisation_id == Some(organisation.id) {
-                return Err(Error::conflict(text!(
-                    "Seule une fiche importée, et d’un autre, se revendique.",
-                    "Only an imported sheet, and of another, can be claimed."
-                )));
-            }
+            refuse_unclaimable(tx.db, &solution, organisation.id)?;
             let pending = solution_claims::table
                 .filter(solution_claims::solution_id.eq(solution.id))
                 .filter(solution_claims::organisation_id.eq(organisation.id))
@@ -182,6 +177,19 @@ async fn claim_solution(
         })
         .await?;
     reply.created("/api/v1/claims", view.version, &view)
+}
+
+/// Only an imported sheet, whose vendor nobody has verified here, can be claimed.
+fn refuse_unclaimable(db: &mut Db, solution: &Solution, claimant: Id) -> Result<()> {
+    let vendor = solution.organisation_id.map(|id| Organisation::find(db, id)).transpose()?;
+    let is_taken = vendor.is_some_and(|vendor| vendor.id == claimant || vendor.identifier_verified_at.is_some());
+    if solution.provenance.is_some() && !is_taken {
+        return Ok(());
+    }
+    Err(Error::conflict(text!(
+        "Seule une fiche importée, dont le vendeur n’est pas vérifié ici, se revendique.",
+        "Only an imported sheet, whose vendor is not verified here, can be claimed."
+    )))
 }
 
 /// Claims
@@ -236,6 +244,11 @@ fn page(db: &mut Db, filter: &ClaimFilter, own: Option<Id>, slice: &Slice) -> Re
 async fn accept_claim(caller: Moderator, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     decide(&caller, reply, &id, if_match, |claim, tx| {
         let mut solution = Solution::find_by_id(tx.db, claim.solution_id)?;
+        refuse_archived(tx.db, &solution)?;
+        refuse_unclaimable(tx.db, &solution, claim.organisation_id)?;
+        if !Organisation::find(tx.db, claim.organisation_id)?.is_active() {
+            return Err(Error::conflict(text!("Le demandeur n’est plus actif.", "The claimant is no longer active.")));
+        }
         let from = solution.organisation_id;
         solution.organisation_id = Some(claim.organisation_id);
         solution.updated_at = tx.now;

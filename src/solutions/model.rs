@@ -261,7 +261,7 @@ impl Solution {
 
     /// Whether this caller gets the working copy rather than the public version.
     pub fn shows_working_copy(&self, viewer: &Viewer) -> bool {
-        viewer.is_operator() || viewer.owns(self.organisation_id)
+        viewer.sees_drafts() || viewer.owns(self.organisation_id)
     }
 
     pub fn stage(&self) -> Stage {
@@ -463,7 +463,7 @@ fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
         let revisions: Vec<RevisionStatus> =
             wanted.iter().filter_map(|status| RevisionStatus::from_code(status.code())).collect();
         // A revision that waits stands in the moderators' queue beside first submissions.
-        match (viewer.is_operator(), own) {
+        match (viewer.sees_drafts(), own) {
             (true, _) => {
                 query.filter(s::status.eq_any(wanted).or(s::revision_status.eq_any(revisions).assume_not_null()))
             }

@@ -120,15 +120,18 @@ const STALE_DAYS: i64 = 183;
 /// long, archived when nobody comes back. An imported sheet has no vendor who
 /// could confirm it, and stays.
 pub fn age(tx: &mut Tx<'_>, confirmation_days: i64) -> Result<usize> {
-    let due = |tx: &mut Tx<'_>, status: SolutionStatus, before: Instant| -> Result<Vec<Solution>> {
-        Ok(solutions::table
-            .filter(solutions::status.eq(status).and(solutions::provenance.is_null()))
-            .filter(solutions::confirmed_at.le(before))
-            .select(Solution::as_select())
-            .load(tx.db)?)
-    };
-    let outdated = due(tx, SolutionStatus::Published, tx.now.plus_days(-confirmation_days))?;
-    let stale = due(tx, SolutionStatus::Outdated, tx.now.plus_days(-confirmation_days - STALE_DAYS))?;
+    let unconfirmed = tx.now.plus_days(-confirmation_days);
+    let outdated: Vec<Solution> = solutions::table
+        .filter(solutions::status.eq(SolutionStatus::Published))
+        .filter(solutions::provenance.is_null().and(solutions::confirmed_at.le(unconfirmed).assume_not_null()))
+        .select(Solution::as_select())
+        .load(tx.db)?;
+    // Becoming outdated was the last change of what the public reads.
+    let stale: Vec<Solution> = solutions::table
+        .filter(solutions::status.eq(SolutionStatus::Outdated))
+        .filter(solutions::provenance.is_null().and(solutions::updated_at.le(tx.now.plus_days(-STALE_DAYS))))
+        .select(Solution::as_select())
+        .load(tx.db)?;
     let count = outdated.len() + stale.len();
     for mut solution in outdated {
         solution.updated_at = tx.now;

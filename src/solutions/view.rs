@@ -276,7 +276,7 @@ fn view(
 /// The sheet without what this caller may not read: restricted evidence, names
 /// of references that did not agree to be named.
 pub fn shown_to(mut sheet: SolutionSheet, owner: Option<Id>, viewer: &Viewer) -> SolutionSheet {
-    if viewer.is_operator() || viewer.owns(owner) {
+    if viewer.sees_drafts() || viewer.owns(owner) {
         return sheet;
     }
     sheet.evidence.retain(|evidence| may_read(evidence.visibility, viewer));
@@ -292,10 +292,8 @@ pub fn shown_to(mut sheet: SolutionSheet, owner: Option<Id>, viewer: &Viewer) ->
 pub fn may_read(visibility: Visibility, viewer: &Viewer) -> bool {
     match visibility {
         Visibility::Public => true,
-        Visibility::Agents => {
-            matches!(viewer.role(), Some(crate::auth::Role::Buyer | crate::auth::Role::Operator))
-        }
-        Visibility::Restricted => viewer.is_operator(),
+        Visibility::Agents => viewer.is_agent() || viewer.is_operator(),
+        Visibility::Restricted => viewer.sees_drafts(),
     }
 }
 

@@ -120,6 +120,7 @@ fn seed(url: &str) {
 /// A running application.
 pub struct App {
     pub inner: Data<Application>,
+    pub kind: Kind,
     pub clock: Clock,
     pub address: String,
     pub folder: PathBuf,
@@ -162,6 +163,7 @@ impl App {
         let server = receiver.recv().expect("a server");
         Self {
             inner,
+            kind,
             clock,
             address,
             folder: folder.path().to_owned(),
