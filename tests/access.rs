@@ -14,7 +14,7 @@ cases![
     every_operation_lets_in_whom_the_table_names_and_nobody_else,
     a_suspended_organisation_is_refused_wherever_a_token_is_read,
     an_organisation_not_yet_confirmed_makes_nothing,
-    what_is_anothers_looks_absent,
+    what_belongs_to_another_looks_absent,
 ];
 
 /// Operation, and who may call it: `public` (tokens are not read), `anyone`
@@ -412,7 +412,7 @@ fn shown(answer: &Response, id: &str) -> String {
     format!("{}\n{}\n{body}", answer.status, headers.join("\n"))
 }
 
-fn what_is_anothers_looks_absent(app: &App) {
+fn what_belongs_to_another_looks_absent(app: &App) {
     let (owner, buyer) = (app.vendor(1), app.buyer(1));
     let stranger = app.vendor(2);
     let all = |role: Role, organisation| app.token(role, organisation, role.duties(), &format!("stranger {role}"));

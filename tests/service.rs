@@ -1,7 +1,13 @@
 use crate::cases;
 use crate::support::{App, json};
 
-cases![the_probes_answer, an_unknown_path_is_a_problem, a_wrong_method_names_the_right_ones, head_and_options_work,];
+cases![
+    the_probes_answer,
+    an_unknown_path_is_a_problem,
+    a_wrong_method_names_the_right_ones,
+    head_and_options_work,
+    an_unknown_parameter_is_refused_everywhere
+];
 
 fn the_probes_answer(app: &App) {
     assert_eq!(app.get("/livez").expect(200).text("status"), "ok");
