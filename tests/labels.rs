@@ -20,6 +20,7 @@ cases![
     declared_and_found_stand_side_by_side,
     of_two_decisions_at_once_exactly_one_is_made,
     the_examiner_reads_restricted_evidence_while_the_case_is_open,
+    a_correction_revives_no_label_that_ended,
 ];
 
 struct Audit {
@@ -420,4 +421,30 @@ fn the_examiner_reads_restricted_evidence_while_the_case_is_open(app: &App) {
     let reported = app.reported(&opened, &audit.evaluator, |_, finding| finding);
     decide(app, &audit, &reported, json!({"outcome": "granted", "reasons": "Aucun écart."}));
     assert_eq!(seen(&audit.evaluator), 0, "not after the decision");
+}
+
+fn a_correction_revives_no_label_that_ended(app: &App) {
+    let (audit, number) = granted(app);
+    let solution = app.get(&format!("/api/v1/solutions/{}", audit.solution)).by(&app.operator()).expect(200);
+    let body = json!({"code": "security", "reason": "Faille exploitée."});
+    app.post(&format!("/api/v1/solutions/{}/suspend", audit.solution))
+        .by(&app.moderator("un"))
+        .on(&solution)
+        .json(&body)
+        .expect(200);
+    let suspended = app.get(&format!("/api/v1/solutions/{}", audit.solution)).by(&app.operator()).expect(200);
+    app.post(&format!("/api/v1/solutions/{}/lift", audit.solution))
+        .by(&app.moderator("deux"))
+        .on(&suspended)
+        .expect(200);
+    let case = app.get("/api/v1/label-applications").by(&audit.decider).expect(200).json()["items"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let seen = app.get(&format!("/api/v1/label-applications/{case}")).by(&audit.decider).expect(200);
+    let first = seen.json()["decisions"][0]["id"].clone();
+    let corrected =
+        decide(app, &audit, &seen, json!({"outcome": "granted", "reasons": "Motifs complétés.", "corrects": first}));
+    assert_eq!(corrected.status, 200);
+    assert_eq!(app.get(&format!("/api/v1/labels/{number}")).expect(200).text("status"), "suspended");
 }

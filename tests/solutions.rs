@@ -18,6 +18,7 @@ cases![
     a_cursor_serves_only_the_list_it_came_from,
     a_patch_removes_with_null_and_refuses_what_it_does_not_know,
     a_reference_that_did_not_agree_is_not_named,
+    a_sheet_nobody_confirms_is_outdated_then_archived_six_months_later,
 ];
 
 fn a_draft_needs_nothing_but_a_name(app: &App) {
@@ -371,4 +372,29 @@ fn a_reference_that_did_not_agree_is_not_named(app: &App) {
     assert_eq!(seen(Some(&vendor.token)), (json!("Ville B"), 3));
     let version = app.get(&format!("{path}/versions/1")).expect(200).json();
     assert!(version["references"][1]["organisation"].is_null(), "versions keep the same secret");
+}
+
+fn a_sheet_nobody_confirms_is_outdated_then_archived_six_months_later(app: &App) {
+    let vendor = app.vendor(1);
+    let solution = app.published(&vendor, "Oubliée");
+    let path = format!("/api/v1/solutions/{}", solution.id());
+    let run = || gouvtech_catalogue::deadlines::run(app.store(), &app.inner.settings).expect("run");
+    app.clock.advance(chrono::TimeDelta::days(800));
+    assert_eq!((run(), run()), (1, 0), "however late the calendar is looked at, the six months are given");
+    let seen = app.get(&path).expect(200);
+    assert_eq!(seen.text("status"), "outdated");
+    let signatory = app.token(
+        gouvtech_catalogue::auth::Role::Vendor,
+        Some(vendor.id),
+        &[gouvtech_catalogue::auth::Duty::Signatory],
+        "signataire",
+    );
+    let own = app.get(&path).by(&signatory).expect(200);
+    let confirmed = app.post(&format!("{path}/confirm")).by(&signatory).on(&own).expect(200);
+    assert_eq!(confirmed.text("status"), "published");
+    app.clock.advance(chrono::TimeDelta::days(366));
+    assert_eq!(run(), 1);
+    app.clock.advance(chrono::TimeDelta::days(184));
+    assert_eq!(run(), 1);
+    app.get(&path).expect(410);
 }

@@ -251,6 +251,7 @@ async fn accept_claim(caller: Moderator, reply: Reply, id: Path<String>, if_matc
         }
         let from = solution.organisation_id;
         solution.organisation_id = Some(claim.organisation_id);
+        solution.confirmed_at = Some(tx.now);
         solution.updated_at = tx.now;
         solution.refresh_published_facets(tx.db)?;
         solution.store(tx, "transfer_solution", json!({"organisation": [from, claim.organisation_id]}))?;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::model::{Solution, SolutionVersion};
 use super::rules::{Command, SolutionStatus, facets, search_text};
 use super::sheet::SolutionSheet;
-use crate::db::schema::{solution_facets, solution_versions, solutions};
-use crate::db::{Db, Id, Instant, Resource, Tx};
+use crate::db::schema::{organisations, solution_facets, solution_versions, solutions};
+use crate::db::{Db, Id, Instant, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::organisations::Organisation;
@@ -117,21 +117,26 @@ struct NewFacet {
 const STALE_DAYS: i64 = 183;
 
 /// What the calendar does to solutions: outdated when not confirmed for too
-/// long, archived when nobody comes back. An imported sheet has no vendor who
-/// could confirm it, and stays.
+/// long, archived when nobody comes back. An imported sheet of a vendor
+/// nobody verified has no one who could confirm it, and stays.
 pub fn age(tx: &mut Tx<'_>, confirmation_days: i64) -> Result<usize> {
-    let unconfirmed = tx.now.plus_days(-confirmation_days);
-    let outdated: Vec<Solution> = solutions::table
-        .filter(solutions::status.eq(SolutionStatus::Published))
-        .filter(solutions::provenance.is_null().and(solutions::confirmed_at.le(unconfirmed).assume_not_null()))
-        .select(Solution::as_select())
-        .load(tx.db)?;
-    // Becoming outdated was the last change of what the public reads.
-    let stale: Vec<Solution> = solutions::table
-        .filter(solutions::status.eq(SolutionStatus::Outdated))
-        .filter(solutions::provenance.is_null().and(solutions::updated_at.le(tx.now.plus_days(-STALE_DAYS))))
-        .select(Solution::as_select())
-        .load(tx.db)?;
+    let due = |tx: &mut Tx<'_>, status: SolutionStatus| {
+        let verified = organisations::table
+            .filter(organisations::identifier_verified_at.is_not_null())
+            .select(organisations::id.nullable());
+        let mut query = solutions::table
+            .filter(solutions::status.eq(status))
+            .filter(solutions::provenance.is_null().or(solutions::organisation_id.eq_any(verified).assume_not_null()))
+            .into_boxed::<MultiBackend>();
+        query = match status {
+            // Becoming outdated was the last change of what the public reads.
+            SolutionStatus::Outdated => query.filter(solutions::updated_at.le(tx.now.plus_days(-STALE_DAYS))),
+            _ => query.filter(solutions::confirmed_at.le(tx.now.plus_days(-confirmation_days))),
+        };
+        query.select(Solution::as_select()).load::<Solution>(tx.db)
+    };
+    let outdated = due(tx, SolutionStatus::Published)?;
+    let stale = due(tx, SolutionStatus::Outdated)?;
     let count = outdated.len() + stale.len();
     for mut solution in outdated {
         solution.updated_at = tx.now;
