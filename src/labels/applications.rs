@@ -353,8 +353,8 @@ async fn assign_label_application(
     transition(&caller, reply, id, if_match, move |application, tx| {
         application.clone().advance(ApplicationCommand::Assign)?;
         let body_id = body.accept()?.audit_body_id;
-        let audit_body = Organisation::find(tx.db, body_id)
-            .ok()
+        let audit_body = Organisation::find_all(tx.db, &[body_id])?
+            .pop()
             .filter(|body| body.is_audit_body && body.is_active())
             .ok_or_else(|| {
                 Error::rule(

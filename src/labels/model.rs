@@ -147,7 +147,8 @@ impl Application {
             Some(Role::Operator) => true,
             Some(Role::Vendor) => viewer.organisation_id() == Some(application.organisation_id),
             Some(Role::Auditor) => {
-                viewer.organisation_id().is_some() && viewer.organisation_id() == application.audit_body_id
+                let may_act = viewer.organisation.as_ref().is_some_and(|own| own.is_active() && own.is_audit_body);
+                may_act && viewer.organisation_id() == application.audit_body_id
             }
             _ => false,
         };

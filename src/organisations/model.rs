@@ -136,9 +136,18 @@ impl Organisation {
             (None, Some(key)) => query.filter(organisations::register_key.eq(key.clone())),
             (None, None) => return Ok(()),
         };
-        match query.select(organisations::id).first::<Id>(db).optional()? {
+        let other = query
+            .select((organisations::id, organisations::status))
+            .first::<(Id, OrganisationStatus)>(db)
+            .optional()?;
+        match other {
             None => Ok(()),
-            Some(other) => Err(Error::duplicate(text!(
+            // A registration nobody confirmed is not to be known of.
+            Some((_, OrganisationStatus::Pending)) => Err(Error::duplicate(text!(
+                "Une organisation qui attend sa confirmation a déjà cet identifiant.",
+                "An organisation that waits for confirmation has this identifier already."
+            ))),
+            Some((other, _)) => Err(Error::duplicate(text!(
                 "Une organisation a déjà cet identifiant : /api/v1/organisations/{other}.",
                 "An organisation has this identifier already: /api/v1/organisations/{other}."
             ))),
@@ -314,7 +323,8 @@ impl Viewer {
 
     /// Whether the caller acts, as a vendor, for this organisation.
     pub fn owns(&self, organisation: Option<Id>) -> bool {
-        self.role() == Some(Role::Vendor) && organisation.is_some() && self.organisation_id() == organisation
+        let may_act = self.organisation.as_ref().is_some_and(|own| own.is_active() && own.is_vendor);
+        self.role() == Some(Role::Vendor) && may_act && self.organisation_id() == organisation
     }
 }
 

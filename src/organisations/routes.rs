@@ -142,7 +142,8 @@ fn visible(organisation: Organisation, viewer: &Viewer) -> Result<Organisation> 
 
 /// Change an organisation
 ///
-/// By its own members; identifiers and kinds by the operator's administrator.
+/// By its own members; name, identifiers, kinds, and legal nature and control once
+/// given, by the operator's administrator.
 #[utoipa::path(patch, path = "/api/v1/organisations/{id}", tag = "organisations",
     security(("bearer" = ["vendor"]), ("bearer" = ["buyer"]), ("bearer" = ["auditor"]), ("bearer" = ["operator"])),
     params(("id" = Id, Path, description = "Identifier of the organisation.")),
@@ -183,6 +184,7 @@ async fn update_organisation(
             organisation.refuse_duplicate(tx.db)?;
             let fields = changed_fields(&before, &organisation.details.0)?;
             organisation.store(tx, "update_organisation", json!({"fields": fields}))?;
+            crate::solutions::publication::refresh_facets_of_vendor(tx.db, organisation.id)?;
             Ok(OrganisationView::new(organisation, &viewer))
         })
         .await?;

@@ -168,6 +168,9 @@ pub fn identity_changes(before: &OrganisationDetails, after: &OrganisationDetail
         ("/country", before.country != after.country),
         ("/register_number", before.register_number != after.register_number),
         ("/kinds", kinds(before) != kinds(after)),
+        ("/name", before.name != after.name),
+        ("/legal_nature", before.legal_nature.is_some() && before.legal_nature != after.legal_nature),
+        ("/control", before.control.is_some() && before.control != after.control),
     ]
     .into_iter()
     .filter(|(_, changed)| *changed)

@@ -251,8 +251,19 @@ impl Solution {
     /// As its vendor or a moderator may move it.
     pub fn moderated(db: &mut Db, key: &str, viewer: &Viewer) -> Result<Self> {
         let solution = Self::visible(db, key, viewer)?;
-        let may = viewer.is_moderator() || viewer.owns(solution.organisation_id);
-        if may { Ok(solution) } else { Err(Error::not_found()) }
+        if viewer.owns(solution.organisation_id) {
+            return Ok(solution);
+        }
+        if !viewer.is_moderator() {
+            return Err(Error::not_found());
+        }
+        if viewer.organisation_id().is_some() && viewer.organisation_id() == solution.organisation_id {
+            return Err(Error::forbidden(text!(
+                "Nul ne modère une solution de sa propre organisation.",
+                "Nobody moderates a solution of their own organisation."
+            )));
+        }
+        Ok(solution)
     }
 
     pub fn is_visible(&self, viewer: &Viewer) -> bool {

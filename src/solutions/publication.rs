@@ -105,6 +105,15 @@ impl Solution {
     }
 }
 
+/// Rewrites the filters of a vendor's solutions after its own details changed.
+pub fn refresh_facets_of_vendor(db: &mut Db, vendor: Id) -> Result<()> {
+    let all: Vec<Solution> = solutions::table
+        .filter(solutions::organisation_id.eq(vendor).and(solutions::published_version.is_not_null()))
+        .select(Solution::as_select())
+        .load(db)?;
+    all.iter().try_for_each(|solution| solution.refresh_published_facets(db))
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = solution_facets)]
 struct NewFacet {
