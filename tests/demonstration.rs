@@ -54,7 +54,9 @@ fn a_second_start_leaves_it_as_it_was(app: &App) {
     gouvtech_catalogue::seed::demonstration::load(&app.inner).expect("loaded");
     let count = || {
         app.store()
-            .read_here(|db| Ok(gouvtech_catalogue::db::journal::Change::after(db, 0, 1_000_000)?.len()))
+            .read_here(|db| {
+                Ok(gouvtech_catalogue::db::journal::Change::after(db, Default::default(), 1_000_000)?.0.len())
+            })
             .expect("read")
     };
     let before = count();

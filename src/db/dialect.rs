@@ -145,25 +145,46 @@ impl Db {
         }
     }
 
-    /// Journal entries a reader may rely on: on PostgreSQL a position is taken
-    /// before its transaction commits, so entries of transactions that may still
-    /// be running are left out; on SQLite writers are one after the other.
-    pub(crate) fn journal_horizon(&mut self) -> QueryResult<Option<i64>> {
-        #[derive(diesel::QueryableByName)]
-        struct Horizon {
-            #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::BigInt>)]
-            horizon: Option<i64>,
-        }
+    /// Journal entries after a bookmark that a reader may rely on, in an order it
+    /// can go on in. On PostgreSQL positions are taken before commits, so they are
+    /// ordered by transaction first, and transactions that may still be running,
+    /// or have an older one running beside them, are left out; on SQLite writers
+    /// come one after the other.
+    pub(crate) fn journal_after(
+        &mut self,
+        transaction: i64,
+        position: i64,
+        limit: i64,
+    ) -> QueryResult<Vec<JournalPlace>> {
+        use diesel::sql_types::BigInt;
         match self {
             Self::Pg(c) => diesel::sql_query(
-                "SELECT min(position) AS horizon FROM changes \
-                 WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())",
+                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
+                 WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+                 AND (transaction_id, position) > ($1::text::xid8, $2) \
+                 ORDER BY transaction_id, position LIMIT $3",
             )
-            .get_result::<Horizon>(c)
-            .map(|row| row.horizon),
-            Self::Sqlite(_) => Ok(None),
+            .bind::<BigInt, _>(transaction)
+            .bind::<BigInt, _>(position)
+            .bind::<BigInt, _>(limit)
+            .load(c),
+            Self::Sqlite(c) => diesel::sql_query(
+                "SELECT transaction_id AS \"transaction\", position FROM changes WHERE position > ? ORDER BY position LIMIT ?",
+            )
+            .bind::<BigInt, _>(position)
+            .bind::<BigInt, _>(limit)
+            .load(c),
         }
     }
+}
+
+/// Where a journal entry stands in the order it can be read in.
+#[derive(diesel::QueryableByName)]
+pub(crate) struct JournalPlace {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub transaction: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub position: i64,
 }
 
 /// A transaction that lost a race and may be run again.

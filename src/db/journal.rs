@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde_json::Value;
@@ -66,6 +68,13 @@ pub struct Change {
     pub changed: Json<Value>,
 }
 
+/// Where a reader of the journal has got to; the default is before the first entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bookmark {
+    transaction: i64,
+    position: i64,
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = changes, treat_none_as_default_value = false)]
 struct NewChange<'a> {
@@ -81,16 +90,20 @@ struct NewChange<'a> {
 }
 
 impl Change {
-    /// Entries after `position`, oldest first, none that a later read could
-    /// still find a predecessor of.
-    pub fn after(db: &mut Db, position: i64, limit: i64) -> Result<Vec<Self>> {
-        let horizon = db.journal_horizon()?.unwrap_or(i64::MAX);
-        Ok(changes::table
-            .filter(changes::position.gt(position).and(changes::position.lt(horizon)))
-            .order(changes::position.asc())
-            .limit(limit)
-            .select(Self::as_select())
-            .load(db)?)
+    /// Entries after a bookmark, and the bookmark to go on from: a reader that
+    /// follows it misses none and sees none twice, whatever commits meanwhile.
+    pub fn after(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<(Vec<Self>, Bookmark)> {
+        let places = db.journal_after(bookmark.transaction, bookmark.position, limit)?;
+        let positions: Vec<i64> = places.iter().map(|place| place.position).collect();
+        let mut entries = BTreeMap::new();
+        for part in positions.chunks(500) {
+            let rows: Vec<Self> =
+                changes::table.filter(changes::position.eq_any(part.to_vec())).select(Self::as_select()).load(db)?;
+            entries.extend(rows.into_iter().map(|entry| (entry.position, entry)));
+        }
+        let next =
+            places.last().map_or(bookmark, |last| Bookmark { transaction: last.transaction, position: last.position });
+        Ok((positions.iter().filter_map(|position| entries.remove(position)).collect(), next))
     }
 
     /// Which of these resources were changed by somebody in `role`, or by `action`.

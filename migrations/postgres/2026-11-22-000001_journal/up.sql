@@ -27,7 +27,7 @@ CREATE TABLE changes (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX changes_by_resource ON changes (resource_id, position);
-CREATE INDEX changes_by_transaction ON changes (transaction_id);
+CREATE INDEX changes_by_transaction ON changes (transaction_id, position);
 CREATE TRIGGER changes_never_change BEFORE UPDATE OR DELETE ON changes
     FOR EACH ROW EXECUTE FUNCTION refuse_change('changes is append-only');
 CREATE TRIGGER changes_never_truncated BEFORE TRUNCATE ON changes

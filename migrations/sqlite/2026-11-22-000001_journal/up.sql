@@ -22,7 +22,7 @@ CREATE TABLE changes (
     transaction_id BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX changes_by_resource ON changes (resource_id, position);
-CREATE INDEX changes_by_transaction ON changes (transaction_id);
+CREATE INDEX changes_by_transaction ON changes (transaction_id, position);
 CREATE TRIGGER changes_never_updated BEFORE UPDATE ON changes
 BEGIN
     SELECT RAISE(ABORT, 'changes is append-only');
