@@ -10,7 +10,8 @@
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
 //!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
-//!   organisations of other catalogues.
+//!   organisations of other catalogues; [`seed`]: what a new catalogue starts
+//!   with; [`deadlines`]: what the calendar does; [`clock`]: the only clock.
 //!
 //! Arrows run one way: `routes → model → db`, `routes → view → model`,
 //! `model → rules`.

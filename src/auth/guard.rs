@@ -71,8 +71,6 @@ guards! {
     SignatoryOrModerator = (Vendor, Signatory) | (Operator, Moderator);
     /// A member of a public body.
     Buyer = (Buyer);
-    /// Who may see a review: its body's members, its vendor's, moderators.
-    BuyerOrModerator = (Buyer) | (Operator, Moderator);
     /// Whom reviews concern: who writes them, whose solutions they are about, moderators.
     ReviewParty = (Vendor) | (Buyer) | (Operator, Moderator);
     /// Who may contest an answer.
