@@ -7,8 +7,8 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
-use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 
 use super::{Duty, Principal, Role, token};
 use crate::app::App;
@@ -109,9 +109,28 @@ fn authorise(request: &HttpRequest, allowed: &[(Role, Option<Duty>)]) -> Result<
     Err(Error::forbidden(text!("Cette action demande l’un de : {needed}.", "This action needs one of: {needed}.")))
 }
 
+/// What the boundary found out about who calls; guards read it.
+#[derive(Debug, Clone)]
+pub struct Identity(pub std::result::Result<Option<Principal>, Problem>);
+
+impl Identity {
+    /// Reads the token of a request, once, before anything else happens to it.
+    pub async fn of(app: &App, headers: &HeaderMap) -> Self {
+        Self(identify(app, headers).await.map_err(Error::into_problem))
+    }
+}
+
 /// The principal of the request's token; none without a token.
 fn authenticate(request: &HttpRequest) -> Result<Option<Principal>> {
-    let mut headers = request.headers().get_all(AUTHORIZATION);
+    match request.extensions().get::<Identity>() {
+        Some(Identity(Ok(principal))) => Ok(principal.clone()),
+        Some(Identity(Err(problem))) => Err(problem.clone().into()),
+        None => Err(Error::Internal("nobody asked who calls".to_owned())),
+    }
+}
+
+async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Principal>> {
+    let mut headers = headers.get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Ok(None) };
     if headers.next().is_some() {
         return Err(challenge(Some("there are two Authorization headers")));
@@ -121,7 +140,6 @@ fn authenticate(request: &HttpRequest) -> Result<Option<Principal>> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start_matches(' '),
         _ => return Err(challenge(Some("the scheme is not Bearer"))),
     };
-    let app = App::of(request)?;
     token::verify(&app.key, &app.policy, token, app.store.clock().now()).map(Some).map_err(|refusal| {
         tracing::warn!(reason = refusal.0, "token refused");
         challenge(Some(refusal.0))

@@ -12,13 +12,14 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
 use super::text::Locale;
 use crate::app::App;
+use crate::auth::guard::Identity;
 use crate::error::{Code, Error, Place, Problem};
 use crate::text;
 
@@ -51,10 +52,14 @@ pub async fn guard(
     let outcome = async {
         match refusal {
             Some(problem) => Ok(request.into_response(Error::from(problem).error_response())),
-            None => match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-                Ok(result) => result.map(ServiceResponse::map_into_boxed_body),
-                Err(_) => Err(actix_web::Error::from(Error::Internal("a handler panicked".to_owned()))),
-            },
+            None => {
+                let identity = Identity::of(&*App::of(request.request())?, request.headers()).await;
+                request.extensions_mut().insert(identity);
+                match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+                    Ok(result) => result.map(ServiceResponse::map_into_boxed_body),
+                    Err(_) => Err(actix_web::Error::from(Error::Internal("a handler panicked".to_owned()))),
+                }
+            }
         }
     }
     .instrument(span.clone())
