@@ -19,6 +19,7 @@ use crate::db::Store;
 use crate::error::{Error, Result};
 use crate::http::boundary;
 use crate::http::contract::Contract;
+use crate::http::idempotency::InFlight;
 use crate::http::page::CursorKey;
 use crate::http::route::{self, Endpoint};
 use crate::openapi;
@@ -31,6 +32,7 @@ pub struct App {
     pub policy: Policy,
     pub cursor_key: CursorKey,
     pub contract: Contract,
+    pub in_flight: InFlight,
 }
 
 impl App {
@@ -49,6 +51,7 @@ impl App {
             key,
             store,
             contract,
+            in_flight: InFlight::default(),
             settings,
         })
     }

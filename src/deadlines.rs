@@ -8,6 +8,7 @@ use actix_web::rt;
 use crate::config::Settings;
 use crate::db::{Actor, Store};
 use crate::error::Result;
+use crate::http::idempotency;
 use crate::{evaluations, labels, reviews, solutions};
 
 /// How often the calendar is looked at.
@@ -36,6 +37,7 @@ pub fn run(store: &Store, settings: &Settings) -> Result<usize> {
         Ok(evaluations::model::expire(tx)?
             + labels::model::expire(tx)?
             + solutions::publication::age(tx, confirmation_days)?
-            + reviews::model::age_out(tx)?)
+            + reviews::model::age_out(tx)?
+            + idempotency::forget(tx)?)
     })
 }

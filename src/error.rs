@@ -123,6 +123,10 @@ problems! {
         "Existe déjà", "Already exists",
         "Une ressource qui doit être unique existe déjà ; la modifier plutôt que d’en créer une autre.",
         "Something that must be unique exists already; change it instead of making another.";
+    IdempotencyInFlight = "idempotency_in_flight", 409,
+        "Requête en cours de traitement", "Request being worked on",
+        "Une requête avec la même Idempotency-Key est en cours. La renvoyer après le délai donné par Retry-After : elle recevra la réponse de la première.",
+        "A request with the same Idempotency-Key is being worked on. Send it again after the delay given by Retry-After: it will get the first one's answer.";
     Gone = "gone", 410,
         "Retirée", "Gone",
         "Cette solution a été publiée puis archivée ; « tombstone » dit ce qu’elle était et pourquoi elle a été retirée.",
@@ -147,6 +151,10 @@ problems! {
         "Contenu non valide", "Validation failed",
         "La requête est bien formée mais son contenu ne respecte pas une borne, un format ou une règle. Chaque élément de « errors » désigne l’endroit et le remède.",
         "The request is well-formed but its content breaks a bound, a format or a rule. Each element of `errors` names the place and the cure.";
+    IdempotencyKeyReused = "idempotency_key_reused", 422,
+        "Idempotency-Key déjà utilisée", "Idempotency-Key used already",
+        "Cette clé a servi, dans les dernières 24 heures, à une autre requête à la même adresse. Prendre une nouvelle clé pour chaque requête ; ne la garder que pour renvoyer la même.",
+        "This key was used in the last 24 hours for another request to the same address. Take a new key for each request; keep it only to send the same one again.";
     PreconditionRequired = "precondition_required", 428,
         "If-Match requis", "If-Match required",
         "Lire la ressource, puis renvoyer la modification avec son ETag dans If-Match : personne n’écrase alors le travail d’un autre sans le voir.",

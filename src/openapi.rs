@@ -122,6 +122,13 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
                 "schema": {"type": "string", "maxLength": 1000}, "example": "\"v1\"",
             }));
         }
+        if writes && knows_tokens {
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "required": false,
+                "description": "A value of the caller's choice, new for each request. For 24 hours the same request with the same key gets the first one's answer, with `Idempotency-Replayed: true`, and is not done again. Another request with it: 422; one that is still being worked on: 409. Refusals are not kept.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}, "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+            }));
+        }
         if is_api && method == "get" && answers_json {
             parameters.push(json!({
                 "name": "fields", "in": "query", "required": false, "style": "form", "explode": false,

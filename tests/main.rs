@@ -17,6 +17,7 @@ mod access;
 mod criteria;
 mod demonstration;
 mod evaluations;
+mod idempotency;
 mod import;
 mod labels;
 mod limits;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
+    cases.extend(idempotency::cases());
     cases.extend(import::cases());
     cases.extend(limits::cases());
     cases.extend(openapi::cases());

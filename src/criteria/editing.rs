@@ -10,14 +10,12 @@ use super::content::{Criterion, SetContent};
 use super::model::CriteriaSet;
 use super::rules::{self, SetStatus};
 use super::view::{CreateCriteriaSet, CriteriaSetView, CriterionView, Publication};
-use crate::auth::Principal;
 use crate::auth::guard::Administrator;
 use crate::db::schema::criteria_sets;
 use crate::db::{Id, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Patch, Reply};
-use crate::organisations::Viewer;
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -34,16 +32,15 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Loads a set that this caller may edit, at the version the change starts from.
-fn load(tx: &mut Tx<'_>, caller: &Principal, id: &str, if_match: &IfMatch) -> Result<CriteriaSet> {
-    Viewer::of(tx.db, Some(caller))?;
+fn load(tx: &mut Tx<'_>, id: &str, if_match: &IfMatch) -> Result<CriteriaSet> {
     let set = CriteriaSet::find(tx.db, Id::parse(id).ok_or_else(Error::not_found)?)?;
     if_match.check(set.version)?;
     Ok(set)
 }
 
 /// As [`load`], and still a draft.
-fn load_draft(tx: &mut Tx<'_>, caller: &Principal, id: &str, if_match: &IfMatch) -> Result<CriteriaSet> {
-    let set = load(tx, caller, id, if_match)?;
+fn load_draft(tx: &mut Tx<'_>, id: &str, if_match: &IfMatch) -> Result<CriteriaSet> {
+    let set = load(tx, id, if_match)?;
     if set.published_at.is_some() {
         return Err(Error::conflict(text!(
             "Un référentiel publié ne change plus ; en commencer un autre.",
@@ -64,31 +61,31 @@ async fn create_criteria_set(
     reply: Reply,
     body: Body<CreateCriteriaSet>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            Viewer::of(tx.db, Some(&caller))?;
-            let CreateCriteriaSet { label, based_on } = body.accept()?;
-            let origin = match based_on {
-                Some(id) => CriteriaSet::published(tx.db, id)?.ok_or_else(unknown_origin)?,
-                None => CriteriaSet::in_force(tx.db, tx.now.day())?.ok_or_else(unknown_origin)?,
-            };
-            let criteria = origin.criteria(tx.db)?;
-            let set = CriteriaSet::draft(SetContent { label, ..origin.content.0 }, Some(origin.id), tx.now);
-            set.insert(tx.db)?;
-            set.insert_criteria(tx.db, criteria)?;
-            tx.record(
-                "create_criteria_set",
-                crate::db::Resource::CriteriaSet,
-                set.id,
-                1,
-                json!({"based_on": origin.id}),
-            )?;
-            Ok(CriteriaSetView::new(set, tx.now.day()))
-        })
-        .await?;
-    reply.created(&format!("/api/v1/criteria-sets/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, _| {
+                let CreateCriteriaSet { label, based_on } = body.accept()?;
+                let origin = match based_on {
+                    Some(id) => CriteriaSet::published(tx.db, id)?.ok_or_else(unknown_origin)?,
+                    None => CriteriaSet::in_force(tx.db, tx.now.day())?.ok_or_else(unknown_origin)?,
+                };
+                let criteria = origin.criteria(tx.db)?;
+                let set = CriteriaSet::draft(SetContent { label, ..origin.content.0 }, Some(origin.id), tx.now);
+                set.insert(tx.db)?;
+                set.insert_criteria(tx.db, criteria)?;
+                tx.record(
+                    "create_criteria_set",
+                    crate::db::Resource::CriteriaSet,
+                    set.id,
+                    1,
+                    json!({"based_on": origin.id}),
+                )?;
+                Ok(CriteriaSetView::new(set, tx.now.day()))
+            },
+            |view| format!("/api/v1/criteria-sets/{}", view.id),
+        )
+        .await
 }
 
 fn unknown_origin() -> Error {
@@ -110,11 +107,9 @@ async fn update_criteria_set(
     patch: Patch<SetContent>,
 ) -> Result<HttpResponse> {
     let app = reply.app.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let mut set = load_draft(tx, &caller, &id, &if_match)?;
+    reply
+        .change(caller.0, move |tx, _| {
+            let mut set = load_draft(tx, &id, &if_match)?;
             let criteria = set.criteria(tx.db)?;
             let content = patch.apply(&app.contract, &set.content.0, |content| {
                 let mut faults = rules::set_faults(content);
@@ -138,8 +133,7 @@ async fn update_criteria_set(
             set.store(tx, "update_criteria_set", json!({}))?;
             Ok(CriteriaSetView::new(set, tx.now.day()))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Delete a draft
@@ -154,8 +148,12 @@ async fn delete_criteria_set(
     id: Path<String>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    reply.app.store.write(caller.actor(), move |tx| load_draft(tx, &caller, &id, &if_match)?.delete(tx)).await?;
-    Ok(reply.nothing(None))
+    reply
+        .remove(caller.0, move |tx, _| {
+            load_draft(tx, &id, &if_match)?.delete(tx)?;
+            Ok(None)
+        })
+        .await
 }
 
 /// Publish a set
@@ -174,11 +172,9 @@ async fn publish_criteria_set(
     body: Body<Publication>,
 ) -> Result<HttpResponse> {
     let notice = i64::from(reply.app.settings.criteria_notice_days);
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let mut set = load_draft(tx, &caller, &id, &if_match)?;
+    reply
+        .change(caller.0, move |tx, _| {
+            let mut set = load_draft(tx, &id, &if_match)?;
             let today = tx.now.day();
             let current = CriteriaSet::in_force(tx.db, today)?;
             let scheduled = criteria_sets::table
@@ -218,8 +214,7 @@ async fn publish_criteria_set(
             set.store(tx, "publish_criteria_set", json!({"in_force_on": in_force_on}))?;
             Ok(CriteriaSetView::new(set, today))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Take back a set before its day
@@ -234,11 +229,9 @@ async fn retire_criteria_set(
     id: Path<String>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let mut set = load(tx, &caller, &id, &if_match)?;
+    reply
+        .change(caller.0, move |tx, _| {
+            let mut set = load(tx, &id, &if_match)?;
             let today = tx.now.day();
             if set.status(today) != SetStatus::Scheduled {
                 return Err(Error::conflict(text!(
@@ -254,8 +247,7 @@ async fn retire_criteria_set(
             set.store(tx, "retire_criteria_set", json!({"retired_on": today}))?;
             Ok(CriteriaSetView::new(set, today))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Add a criterion to a draft
@@ -272,26 +264,26 @@ async fn create_criterion(
     if_match: IfMatch,
     body: Body<Criterion>,
 ) -> Result<HttpResponse> {
-    let (version, view) = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let mut set = load_draft(tx, &caller, &id, &if_match)?;
-            let criteria = set.criteria(tx.db)?;
-            let criterion = body.accept_with(|one| rules::criterion_faults(&set.content, one))?;
-            if criteria.iter().any(|other| other.code == criterion.code) {
-                return Err(Error::duplicate(text!(
-                    "Ce code est déjà pris dans ce référentiel.",
-                    "This code is taken in this set."
-                )));
-            }
-            set.insert_criterion(tx.db, criterion.clone())?;
-            set.store(tx, "create_criterion", json!({"criterion": criterion.code}))?;
-            Ok((set.version, CriterionView::new(set.id, criterion)))
-        })
-        .await?;
-    let location = format!("/api/v1/criteria-sets/{}/criteria/{}", view.criteria_set_id, view.criterion.code);
-    reply.created(&location, version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, _| {
+                let mut set = load_draft(tx, &id, &if_match)?;
+                let criteria = set.criteria(tx.db)?;
+                let criterion = body.accept_with(|one| rules::criterion_faults(&set.content, one))?;
+                if criteria.iter().any(|other| other.code == criterion.code) {
+                    return Err(Error::duplicate(text!(
+                        "Ce code est déjà pris dans ce référentiel.",
+                        "This code is taken in this set."
+                    )));
+                }
+                set.insert_criterion(tx.db, criterion.clone())?;
+                set.store(tx, "create_criterion", json!({"criterion": criterion.code}))?;
+                Ok((set.version, CriterionView::new(set.id, criterion)))
+            },
+            |view| format!("/api/v1/criteria-sets/{}/criteria/{}", view.criteria_set_id, view.criterion.code),
+        )
+        .await
 }
 
 /// Change a criterion of a draft
@@ -311,14 +303,11 @@ async fn update_criterion(
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
     let app = reply.app.clone();
-    let (version, view) = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0, move |tx, _| {
             let found = CriteriaSet::find(tx.db, Id::parse(&id).ok_or_else(Error::not_found)?)?;
             let before = found.criterion(tx.db, &code)?;
-            let mut set = load_draft(tx, &caller, &id, &if_match)?;
+            let mut set = load_draft(tx, &id, &if_match)?;
             let after = patch.apply(&app.contract, &before, |after| {
                 let mut faults = rules::criterion_faults(&set.content, after);
                 if after.code != before.code {
@@ -334,8 +323,7 @@ async fn update_criterion(
             set.store(tx, "update_criterion", json!({"criterion": after.code}))?;
             Ok((set.version, CriterionView::new(set.id, after)))
         })
-        .await?;
-    reply.one(version, &view)
+        .await
 }
 
 /// Take a criterion out of a draft
@@ -352,18 +340,14 @@ async fn delete_criterion(
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
-    let version = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .remove(caller.0, move |tx, _| {
             let found = CriteriaSet::find(tx.db, Id::parse(&id).ok_or_else(Error::not_found)?)?;
             found.criterion(tx.db, &code)?;
-            let mut set = load_draft(tx, &caller, &id, &if_match)?;
+            let mut set = load_draft(tx, &id, &if_match)?;
             set.delete_criterion(tx.db, &code)?;
             set.store(tx, "delete_criterion", json!({"criterion": code}))?;
-            Ok(set.version)
+            Ok(Some(set.version))
         })
-        .await?;
-    Ok(reply.nothing(Some(version)))
+        .await
 }

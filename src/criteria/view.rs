@@ -33,6 +33,8 @@ pub struct CriteriaSetView {
     pub retired_on: Option<NaiveDate>,
 }
 
+crate::represented!(CriteriaSetView);
+
 impl CriteriaSetView {
     pub fn new(set: CriteriaSet, today: NaiveDate) -> Self {
         let status = set.status(today);

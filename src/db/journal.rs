@@ -127,8 +127,8 @@ impl Change {
     }
 }
 
-/// Two first requests of one person at once: the slower one runs again and finds the row.
-fn as_lost_race(error: DieselError) -> DieselError {
+/// Two that make the same row at once: the slower one runs again and finds it.
+pub fn as_lost_race(error: DieselError) -> DieselError {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info)

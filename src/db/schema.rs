@@ -44,6 +44,18 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
+    idempotency_keys (id) {
+        id -> Text,
+        request -> Text,
+        answer -> Json,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
     organisations (id) {
         id -> Id,
         version -> Integer,
@@ -403,6 +415,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     changes,
     counters,
     organisations,
+    idempotency_keys,
     criteria_sets,
     criteria,
     solutions,

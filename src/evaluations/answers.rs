@@ -7,7 +7,6 @@ use serde_json::json;
 use super::model::{AnswerRow, Evaluation, put_answer, remove_answer};
 use super::rules::{EvaluationStatus, answer_faults};
 use super::view::{Answer, AnswerView, ChangeAnswers, EvaluationView};
-use crate::auth::Principal;
 use crate::auth::guard::Vendor;
 use crate::criteria::model::CriteriaSet;
 use crate::db::{Id, Tx};
@@ -22,14 +21,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Loads a draft that this caller may answer.
-fn load(
-    tx: &mut Tx<'_>,
-    caller: &Principal,
-    id: &str,
-    if_match: &IfMatch,
-) -> Result<(Evaluation, CriteriaSet, Viewer)> {
-    let viewer = Viewer::of(tx.db, Some(caller))?;
-    let evaluation = Evaluation::owned(tx.db, id, &viewer)?;
+fn load(tx: &mut Tx<'_>, viewer: &Viewer, id: &str, if_match: &IfMatch) -> Result<(Evaluation, CriteriaSet)> {
+    let evaluation = Evaluation::owned(tx.db, id, viewer)?;
     let set = CriteriaSet::find(tx.db, evaluation.set_id)?;
     if_match.check(evaluation.version)?;
     if evaluation.status != EvaluationStatus::Draft {
@@ -38,7 +31,7 @@ fn load(
             "The answers of a submitted evaluation never change."
         )));
     }
-    Ok((evaluation, set, viewer))
+    Ok((evaluation, set))
 }
 
 /// Answer a criterion
@@ -58,11 +51,9 @@ async fn put_evaluation_answer(
     body: Body<Answer>,
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
-    let (version, view) = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let (mut evaluation, set, viewer) = load(tx, &caller, &id, &if_match)?;
+    reply
+        .change(caller.0, move |tx, viewer| {
+            let (mut evaluation, set) = load(tx, &viewer, &id, &if_match)?;
             let criterion = set.criterion(tx.db, &code)?;
             let answer = body.accept_with(|answer| answer_faults(&criterion, answer, ""))?;
             let row = AnswerRow::new(evaluation.id, &code, answer, tx.now);
@@ -70,8 +61,7 @@ async fn put_evaluation_answer(
             evaluation.store(tx, "answer_criteria", json!({"criteria": [code]}))?;
             Ok((evaluation.version, AnswerView::new(row, true, &viewer)))
         })
-        .await?;
-    reply.one(version, &view)
+        .await
 }
 
 /// Take an answer back
@@ -88,19 +78,16 @@ async fn delete_evaluation_answer(
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
-    let version = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let (mut evaluation, _, _) = load(tx, &caller, &id, &if_match)?;
+    reply
+        .remove(caller.0, move |tx, viewer| {
+            let (mut evaluation, _) = load(tx, &viewer, &id, &if_match)?;
             if !remove_answer(tx.db, evaluation.id, &code)? {
                 return Err(Error::not_found());
             }
             evaluation.store(tx, "answer_criteria", json!({"criteria": [code]}))?;
-            Ok(evaluation.version)
+            Ok(Some(evaluation.version))
         })
-        .await?;
-    Ok(reply.nothing(Some(version)))
+        .await
 }
 
 /// Answer several criteria at once
@@ -117,11 +104,9 @@ async fn change_evaluation_answers(
     if_match: IfMatch,
     body: Body<ChangeAnswers>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let (mut evaluation, set, viewer) = load(tx, &caller, &id, &if_match)?;
+    reply
+        .change(caller.0, move |tx, viewer| {
+            let (mut evaluation, set) = load(tx, &viewer, &id, &if_match)?;
             let criteria = set.criteria(tx.db)?;
             let changes = body.accept_with(|changes| {
                 let mut faults = Vec::new();
@@ -159,6 +144,5 @@ async fn change_evaluation_answers(
             evaluation.store(tx, "answer_criteria", json!({"criteria": codes}))?;
             evaluation.view(tx.db, &viewer)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }

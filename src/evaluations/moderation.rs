@@ -32,19 +32,14 @@ async fn transition(
     if_match: IfMatch,
     step: impl Fn(&mut Evaluation, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, viewer| {
             let mut evaluation = Evaluation::visible(tx.db, &id, &viewer)?;
             if_match.check(evaluation.version)?;
             step(&mut evaluation, tx)?;
             evaluation.view(tx.db, &viewer)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Publish
@@ -112,7 +107,7 @@ async fn contest_evaluation(
     transition(&caller, reply, id, if_match, move |evaluation, tx| {
         // In the name of an active organisation, or as the operator.
         if !principal.is_moderator() {
-            let organisation = Viewer::acting(tx.db, &principal)?;
+            let organisation = Viewer::of(tx.db, Some(&principal))?.acting()?;
             let vendor = Organisation::find(tx.db, evaluation.organisation_id)?;
             if vendor.is_same_entity(&organisation) {
                 return Err(Error::forbidden(text!(

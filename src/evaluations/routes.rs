@@ -40,36 +40,36 @@ pub fn endpoints() -> Vec<Endpoint> {
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     responses((status = 201, description = "Begun.", body = EvaluationView)))]
 async fn create_evaluation(caller: Vendor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            let solution = Solution::owned(tx.db, &id, &viewer)?;
-            refuse_archived(tx.db, &solution)?;
-            let organisation = Viewer::acting(tx.db, &caller)?;
-            if !solution.status.is_public() {
-                let status = solution.status;
-                return Err(Error::conflict(text!(
-                    "La solution est « {status} » ; seule une solution publiée s’évalue.",
-                    "The solution is `{status}`; only a published one is evaluated."
-                )));
-            }
-            let set = CriteriaSet::in_force(tx.db, tx.now.day())?.ok_or_else(|| {
-                Error::conflict(text!("Aucun référentiel n’est en vigueur.", "No criteria set is in force."))
-            })?;
-            if let Some(open) = Evaluation::open(tx.db, solution.id, set.id)? {
-                let id = open.id;
-                return Err(Error::duplicate(text!(
-                    "Une évaluation est en cours : /api/v1/evaluations/{id}.",
-                    "An evaluation is open: /api/v1/evaluations/{id}."
-                )));
-            }
-            let evaluation = Evaluation::begin(tx, &solution, organisation.id, &set)?;
-            evaluation.view(tx.db, &viewer)
-        })
-        .await?;
-    reply.created(&format!("/api/v1/evaluations/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, viewer| {
+                let solution = Solution::owned(tx.db, &id, &viewer)?;
+                refuse_archived(tx.db, &solution)?;
+                let organisation = viewer.acting()?;
+                if !solution.status.is_public() {
+                    let status = solution.status;
+                    return Err(Error::conflict(text!(
+                        "La solution est « {status} » ; seule une solution publiée s’évalue.",
+                        "The solution is `{status}`; only a published one is evaluated."
+                    )));
+                }
+                let set = CriteriaSet::in_force(tx.db, tx.now.day())?.ok_or_else(|| {
+                    Error::conflict(text!("Aucun référentiel n’est en vigueur.", "No criteria set is in force."))
+                })?;
+                if let Some(open) = Evaluation::open(tx.db, solution.id, set.id)? {
+                    let id = open.id;
+                    return Err(Error::duplicate(text!(
+                        "Une évaluation est en cours : /api/v1/evaluations/{id}.",
+                        "An evaluation is open: /api/v1/evaluations/{id}."
+                    )));
+                }
+                let evaluation = Evaluation::begin(tx, &solution, organisation.id, &set)?;
+                evaluation.view(tx.db, &viewer)
+            },
+            |view| format!("/api/v1/evaluations/{}", view.id),
+        )
+        .await
 }
 
 /// Evaluations of a solution
@@ -167,19 +167,16 @@ async fn find_evaluation(visitor: Visitor, reply: Reply, id: Path<String>) -> Re
     responses((status = 204, description = "Deleted.")))]
 async fn delete_evaluation(caller: Vendor, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+        .remove(caller.0, move |tx, viewer| {
             let evaluation = Evaluation::owned(tx.db, &id, &viewer)?;
             if_match.check(evaluation.version)?;
             if evaluation.status != EvaluationStatus::Draft {
                 return Err(Error::conflict(text!("Seul un brouillon se supprime.", "Only a draft is deleted.")));
             }
-            evaluation.delete(tx)
+            evaluation.delete(tx)?;
+            Ok(None)
         })
-        .await?;
-    Ok(reply.nothing(None))
+        .await
 }
 
 /// Submit
@@ -199,13 +196,10 @@ async fn submit_evaluation(
 ) -> Result<HttpResponse> {
     let auto_publish =
         reply.app.settings.evaluations_auto_publish.then_some(reply.app.settings.evaluation_validity_days);
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0, move |tx, viewer| {
             let mut evaluation = Evaluation::owned(tx.db, &id, &viewer)?;
-            Viewer::acting(tx.db, &caller)?;
+            viewer.acting()?;
             if_match.check(evaluation.version)?;
             evaluation.clone().advance(EvaluationCommand::Submit)?;
             evaluation.refuse_untimely(tx)?;
@@ -237,8 +231,7 @@ async fn submit_evaluation(
             }
             evaluation.view(tx.db, &viewer)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Records a submission whose answers are complete.

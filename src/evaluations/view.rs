@@ -248,6 +248,8 @@ pub struct EvaluationView {
     pub expires_at: Option<Instant>,
 }
 
+crate::represented!(EvaluationView);
+
 /// Everything that makes a view of an evaluation.
 pub struct Parts {
     pub answers: Vec<AnswerRow>,

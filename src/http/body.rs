@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, BytesMut, Data};
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::contract::{Contract, Verdict};
@@ -24,6 +25,10 @@ use super::json;
 use crate::app::App;
 use crate::error::{Code, Error, Fault, Problem, Result};
 use crate::text;
+
+/// The hash of the body that a handler was given; a repetition is known by it.
+#[derive(Debug, Clone)]
+pub struct Received(pub Vec<u8>);
 
 /// Levels a body may nest.
 pub const MAX_DEPTH: usize = 32;
@@ -188,6 +193,9 @@ async fn receive(request: &HttpRequest, mut payload: Payload, accepted: &[&str])
             text!("Le corps n’est pas arrivé en {seconds} s.", "The body did not arrive within {seconds} s."),
         )
     })??;
+    if request.headers().contains_key(super::idempotency::HEADER) {
+        request.extensions_mut().insert(Received(Sha256::digest(&bytes).to_vec()));
+    }
     Ok((app, bytes))
 }
 

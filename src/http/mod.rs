@@ -5,6 +5,7 @@ pub mod body;
 pub mod boundary;
 pub mod conditional;
 pub mod contract;
+pub mod idempotency;
 pub mod json;
 pub mod page;
 pub mod query;

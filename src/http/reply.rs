@@ -8,24 +8,107 @@ use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::conditional::fingerprint;
+use super::idempotency::{self, Idempotent};
 use super::page::{Page, Slice};
 use super::query::{Query, pairs};
 use crate::app::App;
+use crate::auth::Principal;
+use crate::db::Tx;
 use crate::error::{Error, Fault, Result};
+use crate::organisations::Viewer;
 use crate::text;
 
 /// What a handler needs to answer one request.
 pub struct Reply {
     pub app: Data<App>,
+    request: HttpRequest,
     path: String,
     query: String,
     fields: Option<Vec<String>>,
     is_private: bool,
+    idempotency_key: Option<String>,
+}
+
+/// What a change made, with the version that its entity tag carries.
+pub trait Representation {
+    type View: Serialize + ToSchema;
+
+    fn version(&self) -> i32;
+    fn view(&self) -> &Self::View;
+}
+
+/// A part, with the version of what it is part of.
+impl<V: Serialize + ToSchema> Representation for (i32, V) {
+    type View = V;
+
+    fn version(&self) -> i32 {
+        self.0
+    }
+
+    fn view(&self) -> &V {
+        &self.1
+    }
+}
+
+/// Views that say their own version.
+#[macro_export]
+macro_rules! represented {
+    ($($view:ty),+ $(,)?) => {$(
+        impl $crate::http::reply::Representation for $view {
+            type View = Self;
+
+            fn version(&self) -> i32 {
+                self.version
+            }
+
+            fn view(&self) -> &Self {
+                self
+            }
+        }
+    )+};
+}
+
+/// The answer to a write, as it is sent and as it is kept for a repetition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    status: u16,
+    etag: Option<String>,
+    location: Option<String>,
+    body: Option<Value>,
+    /// Whether it was given before; said in a header.
+    #[serde(skip)]
+    pub is_replayed: bool,
+}
+
+impl Answer {
+    fn one<R: Representation>(status: StatusCode, made: &R, location: Option<String>) -> Result<Self> {
+        let body = serde_json::to_value(made.view())?;
+        Ok(Self {
+            status: status.as_u16(),
+            etag: Some(tag(made.version(), &body)),
+            location,
+            body: Some(body),
+            is_replayed: false,
+        })
+    }
+
+    /// Without what is shown once.
+    pub fn to_be_kept(&self) -> Self {
+        let mut kept = self.clone();
+        if let Some(secret) = kept.body.as_mut().and_then(|body| body.get_mut("secret")) {
+            *secret = Value::Null;
+        }
+        kept
+    }
+}
+
+fn tag(version: i32, body: &Value) -> String {
+    format!("\"v{version}.{}\"", fingerprint(body.to_string().as_bytes()))
 }
 
 impl FromRequest for Reply {
@@ -56,6 +139,8 @@ impl Reply {
                 .find(|(name, _)| name == "fields")
                 .map(|(_, fields)| fields.split(',').map(|field| field.trim().to_owned()).collect()),
             is_private: request.headers().contains_key(AUTHORIZATION),
+            idempotency_key: idempotency::key(request)?,
+            request: request.clone(),
             app,
         })
     }
@@ -68,12 +153,98 @@ impl Reply {
 
     /// 200 with one resource.
     pub fn one<T: Serialize + ToSchema>(&self, version: i32, view: &T) -> Result<HttpResponse> {
-        self.representation(StatusCode::OK, version, view, None)
+        let mut value = serde_json::to_value(view)?;
+        if let Some(fields) = self.wanted::<T>()? {
+            keep(&mut value, &fields);
+        }
+        Ok(self.builder().insert_header((ETAG, tag(version, &value))).body(value.to_string()))
     }
 
-    /// 201 with what was made and where it is.
-    pub fn created<T: Serialize + ToSchema>(&self, location: &str, version: i32, view: &T) -> Result<HttpResponse> {
-        self.representation(StatusCode::CREATED, version, view, Some(location))
+    /// Changes something, in one transaction: 200 with what it is now.
+    pub async fn change<R, F>(self, caller: Principal, work: F) -> Result<HttpResponse>
+    where
+        R: Representation,
+        F: Fn(&mut Tx<'_>, Viewer) -> Result<R> + Send + 'static,
+    {
+        self.write(caller, move |tx, viewer| Answer::one(StatusCode::OK, &work(tx, viewer)?, None)).await
+    }
+
+    /// Makes something, in one transaction: 201 with what was made and where it is.
+    pub async fn create<R, F>(
+        self,
+        caller: Principal,
+        work: F,
+        location: impl Fn(&R::View) -> String + Send + 'static,
+    ) -> Result<HttpResponse>
+    where
+        R: Representation,
+        F: Fn(&mut Tx<'_>, Viewer) -> Result<R> + Send + 'static,
+    {
+        self.write(caller, move |tx, viewer| {
+            let made = work(tx, viewer)?;
+            Answer::one(StatusCode::CREATED, &made, Some(location(made.view())))
+        })
+        .await
+    }
+
+    /// Removes something, in one transaction: 204, with the new version of what it was part of, if anything.
+    pub async fn remove<F>(self, caller: Principal, work: F) -> Result<HttpResponse>
+    where
+        F: Fn(&mut Tx<'_>, Viewer) -> Result<Option<i32>> + Send + 'static,
+    {
+        self.write(caller, move |tx, viewer| {
+            let etag = work(tx, viewer)?.map(|parent| format!("\"v{parent}\""));
+            let status = StatusCode::NO_CONTENT.as_u16();
+            Ok(Answer { status, etag, location: None, body: None, is_replayed: false })
+        })
+        .await
+    }
+
+    /// One writing transaction in the caller's name, done once however often it is sent with the same key.
+    async fn write(
+        self,
+        caller: Principal,
+        work: impl Fn(&mut Tx<'_>, Viewer) -> Result<Answer> + Send + 'static,
+    ) -> Result<HttpResponse> {
+        let once = self.idempotency_key.as_deref().map(|key| Idempotent::new(key, &caller, &self.request));
+        let working = once.as_ref().map(|once| self.app.in_flight.begin(once)).transpose()?;
+        let answer = self
+            .app
+            .store
+            .write(caller.actor(), move |tx| {
+                // Ends with the work, not with the wait for it.
+                let _working = &working;
+                let viewer = Viewer::of(tx.db, Some(&caller))?;
+                if let Some(answer) = once.as_ref().map(|once| once.replay(tx)).transpose()?.flatten() {
+                    return Ok(answer);
+                }
+                let actor = viewer.actor();
+                let answer = tx.on_behalf(&actor, tx.now, |tx| work(tx, viewer))?;
+                if let Some(once) = &once {
+                    once.keep(tx, &answer)?;
+                }
+                Ok(answer)
+            })
+            .await?;
+        self.answer(answer)
+    }
+
+    fn answer(&self, answer: Answer) -> Result<HttpResponse> {
+        let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK));
+        response.insert_header((CACHE_CONTROL, "private, no-store"));
+        if let Some(etag) = answer.etag {
+            response.insert_header((ETAG, etag));
+        }
+        if let Some(location) = answer.location {
+            response.insert_header((LOCATION, location));
+        }
+        if answer.is_replayed {
+            response.insert_header(("idempotency-replayed", "true"));
+        }
+        Ok(match answer.body {
+            Some(body) => response.content_type("application/json").body(body.to_string()),
+            None => response.finish(),
+        })
     }
 
     /// 200 with a page of a list.
@@ -84,7 +255,7 @@ impl Reply {
             items.iter_mut().for_each(|item| keep(item, &fields));
         }
         let body = serde_json::to_string(&value)?;
-        let mut response = self.builder(StatusCode::OK);
+        let mut response = self.builder();
         response.insert_header((ETAG, format!("\"v0.{}\"", fingerprint(body.as_bytes()))));
         if let Some(next) = &page.next {
             let others: String = url::form_urlencoded::Serializer::new(String::new())
@@ -96,46 +267,12 @@ impl Reply {
         Ok(response.body(body))
     }
 
-    /// 204; with the new tag of what the removed thing was part of.
-    pub fn nothing(&self, parent: Option<i32>) -> HttpResponse {
-        let mut response = HttpResponse::NoContent();
-        response.insert_header((CACHE_CONTROL, "private, no-store"));
-        if let Some(version) = parent {
-            response.insert_header((ETAG, format!("\"v{version}\"")));
-        }
-        response.finish()
-    }
-
-    fn representation<T: Serialize + ToSchema>(
-        &self,
-        status: StatusCode,
-        version: i32,
-        view: &T,
-        location: Option<&str>,
-    ) -> Result<HttpResponse> {
-        let mut value = serde_json::to_value(view)?;
-        if let Some(fields) = self.wanted::<T>()? {
-            keep(&mut value, &fields);
-        }
-        let body = serde_json::to_string(&value)?;
-        let mut response = self.builder(status);
-        response.insert_header((ETAG, format!("\"v{version}.{}\"", fingerprint(body.as_bytes()))));
-        if let Some(location) = location {
-            response.insert_header((LOCATION, location));
-        }
-        Ok(response.body(body))
-    }
-
-    fn builder(&self, status: StatusCode) -> actix_web::HttpResponseBuilder {
-        let mut response = HttpResponse::build(status);
+    fn builder(&self) -> actix_web::HttpResponseBuilder {
+        let mut response = HttpResponse::Ok();
         response.content_type("application/json");
         response.insert_header((
             CACHE_CONTROL,
-            if self.is_private || status != StatusCode::OK {
-                "private, no-store"
-            } else {
-                "public, max-age=10, stale-while-revalidate=60"
-            },
+            if self.is_private { "private, no-store" } else { "public, max-age=10, stale-while-revalidate=60" },
         ));
         response
     }

@@ -52,33 +52,33 @@ async fn create_label_application(
     id: Path<String>,
     body: Body<ApplicationDetails>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            let solution = Solution::owned(tx.db, &id, &viewer)?;
-            refuse_archived(tx.db, &solution)?;
-            let organisation = Viewer::acting(tx.db, &caller)?;
-            if let Some(open) = Application::open_for(tx.db, solution.id)? {
-                let id = open.id;
-                return Err(Error::duplicate(text!(
-                    "Une demande est en cours : /api/v1/label-applications/{id}.",
-                    "An application is open: /api/v1/label-applications/{id}."
-                )));
-            }
-            if !solution.status.is_public() {
-                return Err(Error::conflict(text!(
-                    "Seule une solution publiée demande le label.",
-                    "Only a published solution applies for the label."
-                )));
-            }
-            let details = body.accept()?;
-            let application = begin(tx, &solution, organisation.id, details)?;
-            application.view(tx.db, &viewer)
-        })
-        .await?;
-    reply.created(&format!("/api/v1/label-applications/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, viewer| {
+                let solution = Solution::owned(tx.db, &id, &viewer)?;
+                refuse_archived(tx.db, &solution)?;
+                let organisation = viewer.acting()?;
+                if let Some(open) = Application::open_for(tx.db, solution.id)? {
+                    let id = open.id;
+                    return Err(Error::duplicate(text!(
+                        "Une demande est en cours : /api/v1/label-applications/{id}.",
+                        "An application is open: /api/v1/label-applications/{id}."
+                    )));
+                }
+                if !solution.status.is_public() {
+                    return Err(Error::conflict(text!(
+                        "Seule une solution publiée demande le label.",
+                        "Only a published solution applies for the label."
+                    )));
+                }
+                let details = body.accept()?;
+                let application = begin(tx, &solution, organisation.id, details)?;
+                application.view(tx.db, &viewer)
+            },
+            |view| format!("/api/v1/label-applications/{}", view.id),
+        )
+        .await
 }
 
 /// Writes a new draft.
@@ -172,19 +172,14 @@ pub(super) async fn transition(
     if_match: IfMatch,
     step: impl Fn(&mut Application, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, viewer| {
             let mut application = Application::for_party(tx.db, &id, &viewer)?;
             if_match.check(application.version)?;
             step(&mut application, tx)?;
             application.view(tx.db, &viewer)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Submit

@@ -56,7 +56,7 @@ async fn accept_label_application(
 ) -> Result<HttpResponse> {
     let principal = caller.0.clone();
     transition(&caller, reply, id, if_match, move |application, tx| {
-        let audit_body = Viewer::acting(tx.db, &principal)?;
+        let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         application.clone().advance(ApplicationCommand::Accept)?;
         if application.evaluator_id.is_some() {
             return Err(Error::conflict(text!(
@@ -267,7 +267,7 @@ async fn decide_label_application(
     let principal = caller.0.clone();
     let months = reply.app.settings.label_validity_months;
     transition(&caller, reply, id, if_match, move |application, tx| {
-        let audit_body = Viewer::acting(tx.db, &principal)?;
+        let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         let earlier = application.decisions(tx.db)?;
         let command = if earlier.is_empty() { ApplicationCommand::Decide } else { ApplicationCommand::Correct };
         application.clone().advance(command)?;

@@ -262,6 +262,8 @@ pub struct ApplicationView {
     pub decided_at: Option<Instant>,
 }
 
+crate::represented!(ApplicationView);
+
 /// Everything that makes a view of an application.
 #[derive(Default)]
 pub struct Parts {

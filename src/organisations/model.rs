@@ -8,7 +8,7 @@ use super::rules::{self, OrganisationStatus};
 use super::view::OrganisationFilter;
 use crate::auth::{Duty, Principal, Role, needs_organisation};
 use crate::db::schema::organisations;
-use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
+use crate::db::{Actor, Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::http::{After, Key, Page, Slice};
@@ -270,28 +270,38 @@ impl Viewer {
     }
 
     /// The organisation the caller acts for, which must be active.
-    pub fn acting(db: &mut Db, principal: &Principal) -> Result<Organisation> {
-        let organisation = Self::of(db, Some(principal))?.organisation.ok_or_else(needs_organisation)?;
+    pub fn acting(&self) -> Result<Organisation> {
+        let organisation = self.organisation.clone().ok_or_else(needs_organisation)?;
         if !organisation.is_active() {
             return Err(Error::forbidden(text!(
                 "L’organisation attend d’être confirmée par l’exploitant.",
                 "The organisation is waiting for the operator to confirm it."
             )));
         }
-        let fits = match principal.role {
-            Role::Vendor => organisation.is_vendor,
-            Role::Buyer => organisation.is_public_body,
-            Role::Auditor => organisation.is_audit_body,
-            Role::Operator => organisation.is_operator,
+        let fits = match self.role() {
+            Some(Role::Vendor) => organisation.is_vendor,
+            Some(Role::Buyer) => organisation.is_public_body,
+            Some(Role::Auditor) => organisation.is_audit_body,
+            Some(Role::Operator) => organisation.is_operator,
+            None => false,
         };
-        if !fits {
-            let role = principal.role;
-            return Err(Error::forbidden(text!(
+        match self.role() {
+            Some(role) if !fits => Err(Error::forbidden(text!(
                 "L’organisation n’a pas le type que demande le rôle « {role} ».",
                 "The organisation is not of the kind that the role `{role}` needs."
-            )));
+            ))),
+            _ => Ok(organisation),
         }
-        Ok(organisation)
+    }
+
+    /// Who the journal says acted, for the organisation as it was found.
+    pub fn actor(&self) -> Actor {
+        match self.principal.as_ref().map(Principal::actor) {
+            Some(Actor::Person { issuer, subject, role, .. }) => {
+                Actor::Person { issuer, subject, role, organisation: self.organisation_id() }
+            }
+            _ => Actor::System,
+        }
     }
 
     pub fn organisation_id(&self) -> Option<Id> {

@@ -60,33 +60,33 @@ async fn create_organisation(
     reply: Reply,
     body: Body<OrganisationDetails>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            let by_operator = caller.role == Role::Operator;
-            if viewer.organisation.is_some() && !by_operator {
-                return Err(Error::conflict(text!(
-                    "Ce jeton agit déjà pour une organisation.",
-                    "This token acts for an organisation already."
-                )));
-            }
-            let details = body.accept_with(|details| {
-                let mut faults = rules::faults(details);
-                faults.extend(claimed_kinds(&caller, details));
-                faults
-            })?;
-            let status = if by_operator { OrganisationStatus::Active } else { OrganisationStatus::Pending };
-            let mut organisation = Organisation::new(details, status, tx.now);
-            organisation.identifier_verified_at = by_operator.then_some(tx.now);
-            organisation.refuse_duplicate(tx.db)?;
-            organisation.register(tx)?;
-            // Who registered sees what was registered.
-            Ok(OrganisationView::new(organisation, &viewer))
-        })
-        .await?;
-    reply.created(&format!("/api/v1/organisations/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0.clone(),
+            move |tx, viewer| {
+                let by_operator = caller.role == Role::Operator;
+                if viewer.organisation.is_some() && !by_operator {
+                    return Err(Error::conflict(text!(
+                        "Ce jeton agit déjà pour une organisation.",
+                        "This token acts for an organisation already."
+                    )));
+                }
+                let details = body.accept_with(|details| {
+                    let mut faults = rules::faults(details);
+                    faults.extend(claimed_kinds(&caller, details));
+                    faults
+                })?;
+                let status = if by_operator { OrganisationStatus::Active } else { OrganisationStatus::Pending };
+                let mut organisation = Organisation::new(details, status, tx.now);
+                organisation.identifier_verified_at = by_operator.then_some(tx.now);
+                organisation.refuse_duplicate(tx.db)?;
+                organisation.register(tx)?;
+                // Who registered sees what was registered.
+                Ok(OrganisationView::new(organisation, &viewer))
+            },
+            |view| format!("/api/v1/organisations/{}", view.id),
+        )
+        .await
 }
 
 /// What one may call oneself at registration follows from the token's role.
@@ -158,11 +158,8 @@ async fn update_organisation(
 ) -> Result<HttpResponse> {
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
     let app = reply.app.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0.clone(), move |tx, viewer| {
             let mut organisation = visible(Organisation::find(tx.db, id)?, &viewer)?;
             let by_operator = caller.role == Role::Operator && caller.has(Duty::Administrator);
             if !by_operator && viewer.organisation_id() != Some(id) {
@@ -187,8 +184,7 @@ async fn update_organisation(
             crate::solutions::publication::refresh_facets_of_vendor(tx.db, organisation.id)?;
             Ok(OrganisationView::new(organisation, &viewer))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 fn changed_fields(before: &OrganisationDetails, after: &OrganisationDetails) -> Result<Vec<String>> {
@@ -287,19 +283,14 @@ async fn transition(
     step: impl Fn(&mut Organisation, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
     let id = Id::parse(id).ok_or_else(Error::not_found)?;
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, viewer| {
             let mut organisation = Organisation::find(tx.db, id)?;
             if_match.check(organisation.version)?;
             step(&mut organisation, tx)?;
             Ok(OrganisationView::new(organisation, &viewer))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Solutions of an organisation

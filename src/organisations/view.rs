@@ -38,6 +38,8 @@ pub struct OrganisationView {
     pub updated_at: Instant,
 }
 
+crate::represented!(OrganisationView);
+
 impl OrganisationView {
     pub fn new(organisation: Organisation, viewer: &Viewer) -> Self {
         let sees_all = viewer.is_operator() || viewer.organisation_id() == Some(organisation.id);

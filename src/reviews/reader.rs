@@ -17,7 +17,12 @@ impl Reader {
     /// Finds the organisation and the person behind a token.
     pub fn of(db: &mut Db, principal: Option<&Principal>) -> Result<Self> {
         let viewer = Viewer::of(db, principal)?;
-        let actor_id = principal.map(|principal| principal.actor().known(db)).transpose()?.flatten();
+        Self::new(db, viewer)
+    }
+
+    /// As [`Reader::of`], with the organisation already found.
+    pub fn new(db: &mut Db, viewer: Viewer) -> Result<Self> {
+        let actor_id = viewer.principal.as_ref().map(|principal| principal.actor().known(db)).transpose()?.flatten();
         Ok(Self { viewer, actor_id })
     }
 

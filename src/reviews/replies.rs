@@ -8,7 +8,6 @@ use serde_json::json;
 use super::model::{self, Review};
 use super::reader::Reader;
 use super::view::{self, ReviewReply, ReviewView};
-use crate::auth::Principal;
 use crate::auth::guard::Vendor;
 use crate::db::{Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
@@ -23,9 +22,9 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// The public review of a solution that the caller's organisation offers; any other is absent.
-fn replied(tx: &mut Tx<'_>, key: &str, caller: &Principal) -> Result<(Review, Reader, Id)> {
-    let vendor = Viewer::acting(tx.db, caller)?;
-    let reader = Reader::of(tx.db, Some(caller))?;
+fn replied(tx: &mut Tx<'_>, key: &str, viewer: Viewer) -> Result<(Review, Reader, Id)> {
+    let vendor = viewer.acting()?;
+    let reader = Reader::new(tx.db, viewer)?;
     let review = Review::visible(tx.db, key, &reader)?;
     let solution = Solution::find_by_id(tx.db, review.solution_id)?;
     if solution.organisation_id == Some(vendor.id) { Ok((review, reader, vendor.id)) } else { Err(Error::not_found()) }
@@ -45,11 +44,9 @@ async fn put_review_reply(
     if_match: IfMatch,
     body: Body<ReviewReply>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let (mut review, reader, vendor) = replied(tx, &id, &caller)?;
+    reply
+        .change(caller.0, move |tx, viewer| {
+            let (mut review, reader, vendor) = replied(tx, &id, viewer)?;
             if_match.check(review.version)?;
             let text = body.accept_with(blank_fault)?.text;
             let was_there = review.reply.is_some();
@@ -57,8 +54,7 @@ async fn put_review_reply(
             review.store(tx, "reply_review", json!({"reply": [was_there, true]}))?;
             view::one(tx.db, review, &reader)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 fn blank_fault(reply: &ReviewReply) -> Vec<Fault> {
@@ -79,19 +75,16 @@ async fn delete_review_reply(
     id: Path<String>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let version = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let (mut review, ..) = replied(tx, &id, &caller)?;
+    reply
+        .remove(caller.0, move |tx, viewer| {
+            let (mut review, ..) = replied(tx, &id, viewer)?;
             if review.reply.is_none() {
                 return Err(Error::not_found());
             }
             if_match.check(review.version)?;
             review.reply = None;
             review.store(tx, "delete_reply_of_review", json!({"reply": [true, false]}))?;
-            Ok(review.version)
+            Ok(Some(review.version))
         })
-        .await?;
-    Ok(reply.nothing(Some(version)))
+        .await
 }

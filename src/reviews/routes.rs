@@ -85,30 +85,30 @@ async fn create_review(
     id: Path<String>,
     body: Body<ReviewContent>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let organisation = Viewer::acting(tx.db, &caller)?;
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            let solution = reviewed(tx.db, &id, &viewer)?;
-            refuse_unfit(tx.db, &solution, &organisation)?;
-            let mut review = Review::draft(tx, &solution, &organisation, ReviewContent::default())?;
-            review.refuse_duplicate(tx.db)?;
-            review.say(body.accept_with(|content| rules::faults(content, tx.now.day()))?);
-            review.insert(tx.db)?;
-            tx.record(
-                "create_review",
-                Resource::Review,
-                review.id,
-                1,
-                json!({"solution": solution.id, "status": review.status}),
-            )?;
-            let reader = Reader { viewer, actor_id: Some(review.actor_id) };
-            view::one(tx.db, review, &reader)
-        })
-        .await?;
-    reply.created(&format!("/api/v1/reviews/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, viewer| {
+                let organisation = viewer.acting()?;
+                let solution = reviewed(tx.db, &id, &viewer)?;
+                refuse_unfit(tx.db, &solution, &organisation)?;
+                let mut review = Review::draft(tx, &solution, &organisation, ReviewContent::default())?;
+                review.refuse_duplicate(tx.db)?;
+                review.say(body.accept_with(|content| rules::faults(content, tx.now.day()))?);
+                review.insert(tx.db)?;
+                tx.record(
+                    "create_review",
+                    Resource::Review,
+                    review.id,
+                    1,
+                    json!({"solution": solution.id, "status": review.status}),
+                )?;
+                let reader = Reader { viewer, actor_id: Some(review.actor_id) };
+                view::one(tx.db, review, &reader)
+            },
+            |view| format!("/api/v1/reviews/{}", view.id),
+        )
+        .await
 }
 
 /// What the reviews of a solution amount to
@@ -189,12 +189,10 @@ async fn update_review(
     patch: Patch<ReviewContent>,
 ) -> Result<HttpResponse> {
     let app = reply.app.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let body = Viewer::acting(tx.db, &caller)?;
-            let reader = Reader::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0, move |tx, viewer| {
+            let body = viewer.acting()?;
+            let reader = Reader::new(tx.db, viewer)?;
             let mut review = Review::authored(tx.db, &id, &reader)?;
             if_match.check(review.version)?;
             let before = review.clone();
@@ -222,8 +220,7 @@ async fn update_review(
             review.store(tx, "update_review", json!({"fields": fields, "status": [before.status, review.status]}))?;
             view::one(tx.db, review, &reader)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Delete a review
@@ -234,11 +231,9 @@ async fn update_review(
     responses((status = 204, description = "Deleted.")))]
 async fn delete_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            Viewer::acting(tx.db, &caller)?;
-            let reader = Reader::of(tx.db, Some(&caller))?;
+        .remove(caller.0, move |tx, viewer| {
+            viewer.acting()?;
+            let reader = Reader::new(tx.db, viewer)?;
             let review = Review::authored(tx.db, &id, &reader)?;
             if_match.check(review.version)?;
             if !rules::is_deletable(review.stage()) {
@@ -247,10 +242,10 @@ async fn delete_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: 
                     "What was published is withdrawn, not deleted."
                 )));
             }
-            review.delete(tx)
+            review.delete(tx)?;
+            Ok(None)
         })
-        .await?;
-    Ok(reply.nothing(None))
+        .await
 }
 
 /// Earlier texts of a review, newest first

@@ -32,26 +32,20 @@ async fn transition(
     load: fn(&mut Tx<'_>, &str, &Reader) -> Result<Review>,
     step: impl Fn(&mut Review, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let reader = Reader::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, viewer| {
+            let reader = Reader::new(tx.db, viewer)?;
             let mut review = load(tx, &id, &reader)?;
             if_match.check(review.version)?;
             step(&mut review, tx)?;
             view::one(tx.db, review, &reader)
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// As [`Review::authored`], by who can act for the body.
 fn own(tx: &mut Tx<'_>, key: &str, reader: &Reader) -> Result<Review> {
-    if let Some(principal) = &reader.viewer.principal {
-        Viewer::acting(tx.db, principal)?;
-    }
+    reader.viewer.acting()?;
     Review::authored(tx.db, key, reader)
 }
 
@@ -66,7 +60,7 @@ async fn submit_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: 
     transition(&caller, reply, id, if_match, own, move |review, tx| {
         review.clone().advance(Command::Submit)?;
         // Either may have changed since the draft: who offers what, and for whom the author acts.
-        let body = Viewer::acting(tx.db, &author)?;
+        let body = Viewer::of(tx.db, Some(&author))?.acting()?;
         let solution = Solution::find_by_id(tx.db, review.solution_id)?;
         review.offers_same_family = refuse_unfit(tx.db, &solution, &body)?;
         submit(review, tx)

@@ -58,6 +58,8 @@ pub struct ReviewView {
     pub published_at: Option<Instant>,
 }
 
+crate::represented!(ReviewView);
+
 /// A vendor's answer to a review.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ReviewReplyView {

@@ -77,6 +77,8 @@ pub struct ClaimView {
     pub decided_at: Option<Instant>,
 }
 
+crate::represented!(ClaimView);
+
 impl From<Claim> for ClaimView {
     fn from(claim: Claim) -> Self {
         let Claim {
@@ -138,45 +140,45 @@ async fn claim_solution(
     id: Path<String>,
     body: Body<CreateClaim>,
 ) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            let solution = Solution::visible(tx.db, &id, &viewer)?;
-            refuse_archived(tx.db, &solution)?;
-            let organisation = Viewer::acting(tx.db, &caller)?;
-            refuse_unclaimable(tx.db, &solution, organisation.id)?;
-            let pending = solution_claims::table
-                .filter(solution_claims::solution_id.eq(solution.id))
-                .filter(solution_claims::organisation_id.eq(organisation.id))
-                .filter(solution_claims::status.eq(ClaimStatus::Pending))
-                .count()
-                .get_result::<i64>(tx.db)?;
-            if pending > 0 {
-                return Err(Error::duplicate(text!(
-                    "Cette revendication attend déjà.",
-                    "This claim is waiting already."
-                )));
-            }
-            let claim = Claim {
-                id: Id::new(),
-                version: 1,
-                solution_id: solution.id,
-                organisation_id: organisation.id,
-                actor_id: tx.actor_id()?.unwrap_or_default(),
-                status: ClaimStatus::Pending,
-                statement: body.accept()?.statement,
-                decision_reason: None,
-                created_at: tx.now,
-                decided_at: None,
-            };
-            claim.insert(tx.db)?;
-            tx.record("claim_solution", Resource::Claim, claim.id, 1, json!({"solution": solution.id}))?;
-            Ok(ClaimView::from(claim))
-        })
-        .await?;
-    reply.created("/api/v1/claims", view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, viewer| {
+                let solution = Solution::visible(tx.db, &id, &viewer)?;
+                refuse_archived(tx.db, &solution)?;
+                let organisation = viewer.acting()?;
+                refuse_unclaimable(tx.db, &solution, organisation.id)?;
+                let pending = solution_claims::table
+                    .filter(solution_claims::solution_id.eq(solution.id))
+                    .filter(solution_claims::organisation_id.eq(organisation.id))
+                    .filter(solution_claims::status.eq(ClaimStatus::Pending))
+                    .count()
+                    .get_result::<i64>(tx.db)?;
+                if pending > 0 {
+                    return Err(Error::duplicate(text!(
+                        "Cette revendication attend déjà.",
+                        "This claim is waiting already."
+                    )));
+                }
+                let claim = Claim {
+                    id: Id::new(),
+                    version: 1,
+                    solution_id: solution.id,
+                    organisation_id: organisation.id,
+                    actor_id: tx.actor_id()?.unwrap_or_default(),
+                    status: ClaimStatus::Pending,
+                    statement: body.accept()?.statement,
+                    decision_reason: None,
+                    created_at: tx.now,
+                    decided_at: None,
+                };
+                claim.insert(tx.db)?;
+                tx.record("claim_solution", Resource::Claim, claim.id, 1, json!({"solution": solution.id}))?;
+                Ok(ClaimView::from(claim))
+            },
+            |_| "/api/v1/claims".to_owned(),
+        )
+        .await
 }
 
 /// Only an imported sheet, whose vendor nobody has verified here, can be claimed.
@@ -291,12 +293,8 @@ async fn decide(
     outcome: impl Fn(&mut Claim, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
     let id = Id::parse(id).ok_or_else(Error::not_found)?;
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, _| {
             let mut claim: Claim = solution_claims::table
                 .find(id)
                 .select(Claim::as_select())
@@ -322,6 +320,5 @@ async fn decide(
             )?;
             Ok(ClaimView::from(claim))
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }

@@ -51,28 +51,28 @@ async fn list_solutions(visitor: Visitor, reply: Reply, query: Query<SolutionFil
     request_body = SolutionSheet,
     responses((status = 201, description = "Drafted.", body = SolutionView)))]
 async fn create_solution(caller: Vendor, reply: Reply, body: Body<SolutionSheet>) -> Result<HttpResponse> {
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let organisation = Viewer::acting(tx.db, &caller)?;
-            let traits = crate::criteria::model::known_traits(tx.db, tx.now)?;
-            let sheet = body.accept_with(|sheet| rules::faults(sheet, traits.as_ref()))?;
-            let origins = rules::stamp(&Origins::new(), &SolutionSheet::default(), &sheet, &declared(tx.now));
-            let solution = Solution::draft(tx, Some(organisation.id), sheet, origins)?;
-            solution.insert(tx.db)?;
-            tx.record(
-                "create_solution",
-                crate::db::Resource::Solution,
-                solution.id,
-                1,
-                json!({"status": solution.status}),
-            )?;
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
-            view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
-        })
-        .await?;
-    reply.created(&format!("/api/v1/solutions/{}", view.id), view.version, &view)
+    reply
+        .create(
+            caller.0,
+            move |tx, viewer| {
+                let organisation = viewer.acting()?;
+                let traits = crate::criteria::model::known_traits(tx.db, tx.now)?;
+                let sheet = body.accept_with(|sheet| rules::faults(sheet, traits.as_ref()))?;
+                let origins = rules::stamp(&Origins::new(), &SolutionSheet::default(), &sheet, &declared(tx.now));
+                let solution = Solution::draft(tx, Some(organisation.id), sheet, origins)?;
+                solution.insert(tx.db)?;
+                tx.record(
+                    "create_solution",
+                    crate::db::Resource::Solution,
+                    solution.id,
+                    1,
+                    json!({"status": solution.status}),
+                )?;
+                view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
+            },
+            |view| format!("/api/v1/solutions/{}", view.id),
+        )
+        .await
 }
 
 pub fn declared(now: Instant) -> Provenance {
@@ -147,11 +147,8 @@ async fn update_solution(
     patch: Patch<SolutionSheet>,
 ) -> Result<HttpResponse> {
     let app = reply.app.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0, move |tx, viewer| {
             let mut solution = Solution::owned(tx.db, &id, &viewer)?;
             refuse_archived(tx.db, &solution)?;
             if_match.check(solution.version)?;
@@ -168,8 +165,7 @@ async fn update_solution(
             solution.store(tx, "update_solution", changed)?;
             view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Delete a draft
@@ -180,10 +176,7 @@ async fn update_solution(
     responses((status = 204, description = "Deleted.")))]
 async fn delete_solution(caller: Vendor, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+        .remove(caller.0, move |tx, viewer| {
             let solution = Solution::owned(tx.db, &id, &viewer)?;
             refuse_archived(tx.db, &solution)?;
             if_match.check(solution.version)?;
@@ -193,8 +186,8 @@ async fn delete_solution(caller: Vendor, reply: Reply, id: Path<String>, if_matc
                     "What was published is archived, not deleted."
                 )));
             }
-            solution.delete(tx)
+            solution.delete(tx)?;
+            Ok(None)
         })
-        .await?;
-    Ok(reply.nothing(None))
+        .await
 }

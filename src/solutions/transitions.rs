@@ -86,20 +86,15 @@ async fn transition(
     if_match: IfMatch,
     step: impl Fn(&mut Solution, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.clone(), move |tx, viewer| {
             let mut solution = Solution::moderated(tx.db, &id, &viewer)?;
             refuse_archived(tx.db, &solution)?;
             if_match.check(solution.version)?;
             step(&mut solution, tx)?;
             view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }
 
 /// Submit for publication
@@ -119,7 +114,7 @@ async fn submit_solution(
 ) -> Result<HttpResponse> {
     let signatory = caller.0.clone();
     transition(&caller, reply, id, if_match, move |solution, tx| {
-        let organisation = Viewer::acting(tx.db, &signatory)?;
+        let organisation = Viewer::of(tx.db, Some(&signatory))?.acting()?;
         submit(solution, tx, &organisation, || body.accept_with(charter_faults).map(|_| ()))
     })
     .await

@@ -149,11 +149,8 @@ async fn revert_solution(
 ) -> Result<HttpResponse> {
     let (id, n) = path.into_inner();
     let n = number(&n)?;
-    let view = reply
-        .app
-        .store
-        .write(caller.actor(), move |tx| {
-            let viewer = Viewer::of(tx.db, Some(&caller))?;
+    reply
+        .change(caller.0, move |tx, viewer| {
             let mut solution = Solution::owned(tx.db, &id, &viewer)?;
             refuse_archived(tx.db, &solution)?;
             let version = SolutionVersion::find(tx.db, solution.id, n)?;
@@ -165,6 +162,5 @@ async fn revert_solution(
             solution.store(tx, "revert_solution", json!({"to_version": n}))?;
             view::one(tx.db, solution, &viewer, &[], false, tx.now.day())
         })
-        .await?;
-    reply.one(view.version, &view)
+        .await
 }

@@ -77,6 +77,8 @@ pub struct SolutionView {
     pub embedded: Option<Embedded>,
 }
 
+crate::represented!(SolutionView);
+
 /// The open revision of a published solution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RevisionView {
