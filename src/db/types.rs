@@ -103,9 +103,10 @@ impl Instant {
         DateTime::from_timestamp_micros(micros).map(Self)
     }
 
-    /// The day in UTC.
+    /// The day of legal time in metropolitan France: the one in which a label is
+    /// given, a criteria set comes into force, a deadline ends.
     pub fn day(self) -> NaiveDate {
-        self.0.date_naive()
+        self.0.with_timezone(&chrono_tz::Europe::Paris).date_naive()
     }
 
     pub fn plus_days(self, days: i64) -> Self {
@@ -321,4 +322,23 @@ pub fn code_schema(
         .enum_values(Some(codes.iter().map(|(code, _)| *code)))
         .build();
     Schema::Object(object).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Instant;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_paris() {
+        let day = |text: &str| Instant(text.parse().expect("an instant")).day().to_string();
+        assert_eq!(day("2026-12-31T22:59:59Z"), "2026-12-31");
+        assert_eq!(day("2026-12-31T23:00:00Z"), "2027-01-01", "winter: one hour ahead");
+        assert_eq!(day("2026-07-31T21:59:59Z"), "2026-07-31");
+        assert_eq!(day("2026-07-31T22:00:00Z"), "2026-08-01", "summer: two hours ahead");
+        // Clocks change at 01:00 UTC: the day itself does not jump.
+        assert_eq!(day("2026-03-29T00:59:59Z"), day("2026-03-29T01:00:00Z"));
+        assert_eq!(day("2026-10-25T00:59:59Z"), day("2026-10-25T01:00:00Z"));
+        assert_eq!(day("2028-02-28T23:00:00Z"), "2028-02-29", "a leap day");
+        assert_eq!(day("2038-01-19T03:14:08Z"), "2038-01-19", "past 32 bits of seconds");
+    }
 }
