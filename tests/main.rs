@@ -17,6 +17,7 @@ mod access;
 mod criteria;
 mod demonstration;
 mod evaluations;
+mod hostile;
 mod idempotency;
 mod import;
 mod labels;
@@ -38,6 +39,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());
     cases.extend(labels::cases());
+    cases.extend(hostile::cases());
     cases.extend(idempotency::cases());
     cases.extend(import::cases());
     cases.extend(limits::cases());

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::StreamExt;
@@ -18,10 +18,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use utoipa::ToSchema;
 
 use super::contract::{Contract, Verdict};
 use super::json;
+use super::text::is_deceptive;
 use crate::app::App;
 use crate::error::{Code, Error, Fault, Problem, Result};
 use crate::text;
@@ -57,6 +59,7 @@ impl<T: ToSchema + DeserializeOwned> Body<T> {
 #[derive(Debug, Clone)]
 pub struct Patch<T> {
     value: Value,
+    faults: Vec<Fault>,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -65,7 +68,8 @@ impl<T: ToSchema + Serialize + DeserializeOwned> Patch<T> {
     pub fn apply(&self, contract: &Contract, current: &T, rules: impl FnOnce(&T) -> Vec<Fault>) -> Result<T> {
         let mut merged = serde_json::to_value(current)?;
         merge(&mut merged, &self.value);
-        let verdict = contract.check::<T>(&merged)?;
+        let mut verdict = contract.check::<T>(&merged)?;
+        verdict.invalid.extend(self.faults.iter().cloned());
         typed(merged, verdict, rules)
     }
 }
@@ -121,8 +125,9 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Body<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let (app, bytes) = receive(&request, payload, &["application/json"]).await?;
-            let value = parse(&app, &bytes)?;
-            let verdict = app.contract.check::<T>(&value)?;
+            let (value, faults) = parse(&app, &bytes)?;
+            let mut verdict = app.contract.check::<T>(&value)?;
+            verdict.invalid.extend(faults);
             if !verdict.malformed.is_empty() {
                 verdict.clone().into_result()?;
             }
@@ -140,18 +145,61 @@ impl<T: ToSchema + DeserializeOwned + 'static> FromRequest for Patch<T> {
         Box::pin(async move {
             let accepted = ["application/merge-patch+json", "application/json"];
             let (app, bytes) = receive(&request, payload, &accepted).await?;
-            let value = parse(&app, &bytes)?;
+            let (value, faults) = parse(&app, &bytes)?;
             let verdict = app.contract.check_named(&crate::openapi::patch_name(&T::name()), &value)?;
             if !verdict.malformed.is_empty() {
                 verdict.into_result()?;
             }
-            Ok(Self { value, kind: PhantomData })
+            Ok(Self { value, faults, kind: PhantomData })
         })
     }
 }
 
-fn parse(app: &App, bytes: &[u8]) -> Result<Value> {
-    json::read(bytes, app.settings.max_json_depth).map_err(|fault| Error::malformed(vec![fault]))
+/// The value in a body, its texts in Unicode NFC (UAX #15) so that twins are one,
+/// and a fault for each text that deceives.
+fn parse(app: &App, bytes: &[u8]) -> Result<(Value, Vec<Fault>)> {
+    let mut value = json::read(bytes, app.settings.max_json_depth).map_err(|fault| Error::malformed(vec![fault]))?;
+    let mut faults = Vec::new();
+    settle(&mut value, &mut String::new(), &mut faults);
+    Ok((value, faults))
+}
+
+fn settle(value: &mut Value, place: &mut String, faults: &mut Vec<Fault>) {
+    let length = place.len();
+    match value {
+        Value::String(text) => {
+            // NUL is refused with all else that is checked against the schema.
+            if let Some(c) = text.chars().find(|c| is_deceptive(*c) && *c != '\0') {
+                let code = format!("U+{:04X}", u32::from(c));
+                faults.push(Fault::body(
+                    place.clone(),
+                    "deceptive_character",
+                    text!(
+                        "Le caractère invisible {code} fait paraître un texte autre qu’il n’est ; l’ôter.",
+                        "The invisible character {code} makes a text look other than it is; remove it."
+                    ),
+                ));
+            }
+            if !is_nfc(text) {
+                *text = text.nfc().collect();
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                place.push_str(&format!("/{index}"));
+                settle(item, place, faults);
+                place.truncate(length);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                place.push_str(&format!("/{}", json::escape(name)));
+                settle(member, place, faults);
+                place.truncate(length);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The bytes of a body of one of the accepted types, within the limits of size and time.
@@ -200,6 +248,16 @@ async fn receive(request: &HttpRequest, mut payload: Payload, accepted: &[&str])
 }
 
 fn check_content_type(request: &HttpRequest, accepted: &[&str]) -> Result<()> {
+    let coding = request.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("identity");
+    if !coding.eq_ignore_ascii_case("identity") {
+        // Undone, a small body could be a large one.
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            text!("Envoyer le corps sans le compresser.", "Send the body uncompressed."),
+        )
+        .with_header(ACCEPT_ENCODING, "identity")
+        .into());
+    }
     let given = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let mut parts = given.split(';').map(|part| part.trim().to_ascii_lowercase());
     let media_type = parts.next().unwrap_or_default();

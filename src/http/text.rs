@@ -76,6 +76,19 @@ impl fmt::Display for Text {
     }
 }
 
+/// Characters that make a text look other than it is, or that no reader shows:
+/// controls but newline, return and tab, directional overrides and isolates
+/// (CVE-2021-42574), zero-width spaces, annotations, tags, noncharacters. Joiners
+/// stay: emoji and several scripts are written with them.
+pub fn is_deceptive(c: char) -> bool {
+    let code = u32::from(c);
+    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(code, 0xfdd0..=0xfdef | 0xe0000..=0xe007f)
+        || code & 0xfffe == 0xfffe
+}
+
 /// Text as it is searched and ordered: NFKD without marks, lower case, runs of
 /// anything but letters and digits as one space. The same on both databases,
 /// because neither folds it.

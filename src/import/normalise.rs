@@ -4,10 +4,10 @@
 use serde_json::{Map, Number, Value};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::http::text::fold;
+use crate::http::text::{fold, is_deceptive};
 use crate::solutions::sheet::Audience;
 
-/// Text without control characters but newline and tab, in Unicode NFC (UAX
+/// Text without controls and other deceptive characters, in Unicode NFC (UAX
 /// #15), without blanks around it; and whether more than those blanks and the
 /// line ends had to change.
 pub fn text(raw: &str) -> (String, bool) {
@@ -18,7 +18,7 @@ pub fn text(raw: &str) -> (String, bool) {
         .filter_map(|c| match c {
             '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
             '\n' | '\t' => Some(c),
-            c => (!c.is_control()).then_some(c),
+            c => (!is_deceptive(c)).then_some(c),
         })
         .nfc()
         .collect();
