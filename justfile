@@ -42,6 +42,10 @@ docs-page:
     cd tests/browser && npm ci
     node tests/browser/docs-page.mjs target/release/gouvtech-catalogue
 
+# Tries to inject SQL with sqlmap, and the same at a server that lets it (needs Python and sqlmap)
+injection binary="target/release/gouvtech-catalogue":
+    python3 tests/injection/injection.py {{ binary }}
+
 # Serves the demonstration catalogue on http://127.0.0.1:8080/docs
 demo *args:
     cargo run --release --locked -- serve --demo {{ args }}
