@@ -32,6 +32,9 @@ fn a_draft_needs_nothing_but_a_name(app: &App) {
     assert_eq!(app.get("/api/v1/solutions").expect(200).json()["total"], 0, "drafts never leak");
     assert_eq!(app.get("/api/v1/solutions").by(&vendor.token).expect(200).json()["total"], 2);
     app.post("/api/v1/solutions").by(&vendor.token).json(&json!({})).expect(422).has_fault("/name required");
+    let slugs: std::collections::BTreeSet<String> =
+        (0..8).map(|_| app.draft(&vendor, "Été à l’hôtel").text("slug")).collect();
+    assert_eq!(slugs.len(), 8, "each namesake has a slug of its own");
 }
 
 fn a_submission_says_everything_that_is_missing(app: &App) {

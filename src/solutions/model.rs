@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::rules::{Command, Lack, Origins, RevisionStatus, SolutionStatus, Stage, search_text, slug, step};
+use super::rules::{Command, Lack, Origins, RevisionStatus, SolutionStatus, Stage, nth_slug, search_text, slug, step};
 use super::sheet::SolutionSheet;
 use super::view::{SolutionFilter, SolutionSort, SolutionView, views};
 use crate::db::schema::{solution_facets, solution_slugs, solution_versions, solutions};
@@ -363,8 +363,7 @@ fn take_slugs(db: &mut Db, named: &[(Id, String)]) -> Result<BTreeMap<Id, String
     let mut left: Vec<(Id, &str)> = named.iter().map(|(id, stem)| (*id, stem.as_str())).collect();
     let mut number = 1;
     while !left.is_empty() {
-        let candidate = |stem: &str| if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") };
-        let candidates: BTreeSet<String> = left.iter().map(|(_, stem)| candidate(stem)).collect();
+        let candidates: BTreeSet<String> = left.iter().map(|(id, stem)| nth_slug(stem, *id, number)).collect();
         let mut taken: BTreeSet<String> = solution_slugs::table
             .filter(solution_slugs::slug.eq_any(candidates))
             .select(solution_slugs::slug)
@@ -372,7 +371,7 @@ fn take_slugs(db: &mut Db, named: &[(Id, String)]) -> Result<BTreeMap<Id, String
             .into_iter()
             .collect();
         left.retain(|(id, stem)| {
-            let slug = candidate(stem);
+            let slug = nth_slug(stem, *id, number);
             let is_free = !chosen.contains(&slug) && taken.insert(slug.clone());
             if is_free {
                 chosen.insert(slug.clone());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::sheet::{Deployment, Distribution, Origin, SolutionSheet};
+use crate::db::Id;
 use crate::error::Fault;
 use crate::http::text::{Text, fold};
 use crate::organisations::rules::{is_country, url_fault};
@@ -413,13 +414,13 @@ pub fn faults(sheet: &SolutionSheet, traits: Option<&BTreeSet<String>>) -> Vec<F
             }
         }
     }
-    for (pointer, words, max) in [("/tags", &sheet.tags, 100), ("/standards", &sheet.standards, 100)] {
+    for (pointer, words) in [("/tags", &sheet.tags), ("/standards", &sheet.standards)] {
         for (index, word) in words.iter().enumerate() {
-            if word.trim().is_empty() || word.chars().count() > max {
+            if word.trim().is_empty() {
                 faults.push(Fault::body(
                     format!("{pointer}/{index}"),
-                    "wrong_length",
-                    text!("De 1 à {max} caractères.", "From 1 to {max} characters."),
+                    "blank",
+                    text!("Un mot ne peut être blanc.", "A word cannot be blank."),
                 ));
             }
         }
@@ -494,7 +495,22 @@ pub fn slug(name: &str) -> String {
         .collect();
     let slug = slug.trim_matches('-');
     // A slug that reads like an identifier would hide it.
-    if slug.is_empty() || crate::db::Id::parse(slug).is_some() { "solution".to_owned() } else { slug.to_owned() }
+    if slug.is_empty() || Id::parse(slug).is_some() { "solution".to_owned() } else { slug.to_owned() }
+}
+
+/// The slug to try next for a solution whose namesakes have the ones before: a
+/// few numbers, then part of its own identifier, so that the thousandth namesake
+/// is as cheap as the tenth.
+pub fn nth_slug(stem: &str, id: Id, number: usize) -> String {
+    match number {
+        1 => stem.to_owned(),
+        2..=5 => format!("{stem}-{number}"),
+        _ => {
+            let own = id.0.simple().to_string();
+            let tail = own.get(own.len().saturating_sub(number.min(12))..).unwrap_or(&own);
+            format!("{stem}-{tail}")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -502,6 +518,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_namesake_gets_a_number_then_part_of_its_identifier() {
+        let id = Id::parse("01890a5d-ac96-774b-bcce-b302099a8057").expect("an id");
+        let slugs: Vec<String> = [1, 2, 5, 6, 7, 40].map(|number| nth_slug("mail", id, number)).into();
+        assert_eq!(slugs, ["mail", "mail-2", "mail-5", "mail-9a8057", "mail-99a8057", "mail-b302099a8057"]);
+    }
 
     fn any_stage() -> impl Strategy<Value = Stage> {
         let revisions = std::iter::once(None).chain(RevisionStatus::ALL.iter().copied().map(Some)).collect::<Vec<_>>();
