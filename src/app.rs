@@ -43,7 +43,7 @@ impl App {
     pub fn new(settings: Settings, clock: Clock) -> std::result::Result<Self, String> {
         let key = ServerKey::load(&settings.signing_key, settings.may_make_key)
             .map_err(|reason| format!("setting signing_key (--signing-key, GOUVTECH_SIGNING_KEY): {reason}"))?;
-        let store = Store::open(&settings.backend, settings.connections, clock).map_err(|e| e.to_string())?;
+        let store = Store::open(&settings.backend, &settings.limits, clock).map_err(|e| e.to_string())?;
         let contract = Contract::new(openapi::document()).map_err(|e| e.to_string())?;
         Ok(Self {
             policy: Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() },

@@ -6,11 +6,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
 
-use crate::db::Backend;
+use crate::db::{Backend, Limits};
 
 /// What was given, from any source.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -52,6 +53,26 @@ pub struct Given {
     /// Database connections (SQLite: readers) [default: 8]
     #[arg(long, env = "GOUVTECH_CONNECTIONS", value_name = "N", global = true)]
     pub connections: Option<u32>,
+
+    /// Longest wait for a free database connection, in milliseconds; then 503 [default: 2000]
+    #[arg(long, env = "GOUVTECH_DATABASE_WAIT_MS", value_name = "N", global = true)]
+    pub database_wait_ms: Option<u64>,
+
+    /// Longest time a request waits for the database in all, in milliseconds; then 503 [default: 2500]
+    #[arg(long, env = "GOUVTECH_DATABASE_DEADLINE_MS", value_name = "N", global = true)]
+    pub database_deadline_ms: Option<u64>,
+
+    /// Longest statement on PostgreSQL, in milliseconds [default: 2000]
+    #[arg(long, env = "GOUVTECH_STATEMENT_TIMEOUT_MS", value_name = "N", global = true)]
+    pub statement_timeout_ms: Option<u64>,
+
+    /// Longest wait for a lock on PostgreSQL, in milliseconds [default: 1000]
+    #[arg(long, env = "GOUVTECH_LOCK_TIMEOUT_MS", value_name = "N", global = true)]
+    pub lock_timeout_ms: Option<u64>,
+
+    /// Calls that may wait for the database; more get 503 at once [default: 1024]
+    #[arg(long, env = "GOUVTECH_DATABASE_QUEUE", value_name = "N", global = true)]
+    pub database_queue: Option<usize>,
 
     /// What to log, as a tracing filter [default: info]
     #[arg(long, env = "GOUVTECH_LOG", value_name = "FILTER", global = true)]
@@ -124,7 +145,7 @@ pub struct Settings {
     pub issuer: String,
     pub audience: String,
     pub workers: usize,
-    pub connections: u32,
+    pub limits: Limits,
     pub log: String,
     pub log_format: LogFormat,
     pub max_body_bytes: usize,
@@ -181,7 +202,14 @@ impl Settings {
             issuer: setting!(issuer, "gouvtech-catalogue".to_owned()),
             audience: setting!(audience, "gouvtech-catalogue".to_owned()),
             workers: setting!(workers, cores, 1..=1024),
-            connections: setting!(connections, 8, 1..=1000),
+            limits: Limits {
+                connections: setting!(connections, 8, 1..=1000),
+                wait: Duration::from_millis(setting!(database_wait_ms, 2000, 1..=60_000)),
+                deadline: Duration::from_millis(setting!(database_deadline_ms, 2500, 10..=600_000)),
+                statement: Duration::from_millis(setting!(statement_timeout_ms, 2000, 10..=600_000)),
+                lock: Duration::from_millis(setting!(lock_timeout_ms, 1000, 10..=600_000)),
+                queue: setting!(database_queue, 1024, 1..=1_000_000),
+            },
             log: setting!(log, "info".to_owned()),
             log_format: setting!(log_format, LogFormat::Text),
             max_body_bytes: setting!(max_body_bytes, 262_144, 1024..=67_108_864),

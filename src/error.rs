@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::Value;
 
-use crate::db::dialect;
+use crate::db::dialect::Failure;
 use crate::http::text::Text;
 use crate::text;
 
@@ -171,6 +171,10 @@ problems! {
         "Momentanément indisponible", "Temporarily unavailable",
         "Réessayer après le délai donné par Retry-After.",
         "Try again after the delay given by Retry-After.";
+    OutcomeUnknown = "outcome_unknown", 503,
+        "Résultat inconnu", "Outcome unknown",
+        "La base n’a pas confirmé à temps : la modification est peut-être enregistrée. Renvoyer la même requête avec la même Idempotency-Key : elle n’aura lieu qu’une fois. Sans clé, relire la ressource d’abord.",
+        "The database did not confirm in time: the change may have been stored. Send the same request with the same Idempotency-Key: it happens once only. Without a key, read the resource first.";
     StorageFull = "storage_full", 507,
         "Espace de stockage épuisé", "Storage full",
         "Rien n’a été enregistré. Réessayer plus tard ; l’exploitant doit libérer de l’espace.",
@@ -231,6 +235,20 @@ impl Error {
         .into()
     }
 
+    /// A write that may or may not have been stored.
+    pub fn outcome_unknown(reason: &str) -> Self {
+        tracing::error!(reason, "outcome of a write unknown");
+        Problem::new(
+            Code::OutcomeUnknown,
+            text!(
+                "La base n’a pas confirmé cette modification : elle est peut-être enregistrée. Renvoyer la requête avec la même Idempotency-Key.",
+                "The database did not confirm this change: it may have been stored. Send the request again with the same Idempotency-Key."
+            ),
+        )
+        .with_header(actix_web::http::header::RETRY_AFTER, "2")
+        .into()
+    }
+
     /// Well-formed, but it breaks rules: all of them at once.
     pub fn invalid(faults: Vec<Fault>) -> Self {
         Self::with_faults(Code::ValidationFailed, faults)
@@ -266,6 +284,10 @@ impl Error {
 
     /// Decides what becomes of each kind of failure.
     pub fn into_problem(self) -> Problem {
+        self.problem_of()
+    }
+
+    fn problem_of(&self) -> Problem {
         use diesel::result::{DatabaseErrorKind, Error as Db};
         let internal = || {
             Problem::new(
@@ -276,32 +298,37 @@ impl Error {
                 ),
             )
         };
-        match self {
-            Self::Problem(problem) => *problem,
-            Self::Database(Db::NotFound) => Self::not_found().into_problem(),
+        let error = match self {
+            Self::Problem(problem) => return (**problem).clone(),
+            Self::Internal(reason) => {
+                tracing::error!(reason, "internal");
+                return internal();
+            }
+            Self::Database(Db::NotFound) => return Self::not_found().into_problem(),
             Self::Database(Db::DatabaseError(DatabaseErrorKind::UniqueViolation, info)) => {
                 tracing::warn!(error = info.message(), "lost a race for something unique");
-                Problem::new(
+                return Problem::new(
                     Code::Duplicate,
                     text!(
                         "Une autre requête vient de créer la même chose.",
                         "Another request has just made the same thing."
                     ),
-                )
+                );
             }
-            Self::Database(error) if dialect::is_storage_full(&error) => {
+            Self::Database(error) => error,
+        };
+        match Failure::of(error) {
+            Failure::LostRace | Failure::Busy | Failure::Lost => Self::unavailable(&error.to_string()).into_problem(),
+            Failure::StorageFull => {
                 tracing::error!(%error, "storage full");
                 Problem::new(Code::StorageFull, Code::StorageFull.title())
             }
-            Self::Database(error) if dialect::is_unavailable(&error) => {
-                Self::unavailable(&error.to_string()).into_problem()
-            }
-            Self::Database(error) => {
-                tracing::error!(%error, "database");
+            Failure::Damaged => {
+                tracing::error!(%error, "the database is damaged: run `doctor`, restore a backup");
                 internal()
             }
-            Self::Internal(reason) => {
-                tracing::error!(reason, "internal");
+            Failure::Other => {
+                tracing::error!(%error, "database");
                 internal()
             }
         }
@@ -361,11 +388,7 @@ impl ResponseError for Error {
 
     /// Carries the problem to the boundary, which knows the request's id and language.
     fn error_response(&self) -> HttpResponse {
-        let problem = match self {
-            Self::Problem(problem) => (**problem).clone(),
-            Self::Database(error) => Self::Internal(error.to_string()).into_problem(),
-            Self::Internal(reason) => Self::Internal(reason.clone()).into_problem(),
-        };
+        let problem = self.problem_of();
         let mut response = HttpResponse::new(problem.code.status());
         response.extensions_mut().insert(problem);
         response

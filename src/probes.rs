@@ -1,6 +1,8 @@
 //! What stands at the root: probes, the document and its page, the public key,
 //! the explanations of problems.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::web::{Data, Path};
@@ -14,6 +16,9 @@ use crate::endpoints;
 use crate::error::{Code, Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::text::Text;
+
+/// How long the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![find_liveness, find_readiness, find_document, find_keys, find_problem]
@@ -58,7 +63,7 @@ async fn find_liveness() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, description = "Requests can be served.", body = Health)))]
 async fn find_readiness(app: Data<App>) -> Result<HttpResponse> {
-    let ready = app.store.read(|db| Ok(migrations::are_applied(db).unwrap_or(false))).await?;
+    let ready = app.store.probe(PATIENCE, |db| Ok(migrations::are_applied(db).unwrap_or(false))).await?;
     if !ready {
         return Err(Error::unavailable("migrations are pending"));
     }

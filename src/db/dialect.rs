@@ -8,6 +8,10 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::Db;
+use super::limits::Limits;
+
+/// SQLite at or above this: an older one can corrupt a WAL that several connections use.
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 
 /// Where the data lives, read from a database URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +49,19 @@ impl Backend {
     }
 
     /// Opens a connection with the session settings every query relies on.
-    pub(super) fn connect(&self, access: Access) -> ConnectionResult<Db> {
+    pub(super) fn connect(&self, access: Access, limits: &Limits) -> ConnectionResult<Db> {
         match self {
             Self::Postgres { url } => {
-                let mut connection = PgConnection::establish(url)?;
+                let mut connection = PgConnection::establish(&conninfo(url))?;
+                let (statement, lock) = (limits.statement.as_millis(), limits.lock.as_millis());
                 connection
-                    .batch_execute(
-                        "SET TIME ZONE 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
-                         SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'",
-                    )
+                    .batch_execute(&format!(
+                        "SET TIME ZONE 'UTC'; SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                         SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning'"
+                    ))
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                // Some failures can only be told by their words. Not every account may choose the language.
+                let _stays_as_it_is = connection.batch_execute("SET lc_messages = 'C'");
                 Ok(Db::Pg(connection))
             }
             Self::Sqlite { path } => {
@@ -66,12 +73,13 @@ impl Backend {
                     .and_then(|()| {
                         connection.batch_execute(
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
-                             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864",
+                             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 16777216",
                         )
                     })
                     .and_then(|()| match access {
                         Access::ReadOnly => connection.batch_execute("PRAGMA query_only = ON"),
-                        Access::ReadWrite => Ok(()),
+                        // The writer moves the log into the database itself, between its transactions.
+                        Access::ReadWrite => connection.batch_execute("PRAGMA wal_autocheckpoint = 0"),
                     })
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Db::Sqlite(connection))
@@ -80,14 +88,50 @@ impl Backend {
     }
 }
 
+/// The address as libpq takes it: with what makes a dead server noticed, and
+/// the primary looked for among several hosts, where the URL does not say otherwise.
+fn conninfo(url: &str) -> String {
+    let (_, query) = url.split_once('?').unwrap_or((url, ""));
+    let names: Vec<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
+    let mut added = vec![
+        ("application_name", "gouvtech-catalogue"),
+        ("connect_timeout", "2"),
+        ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "10000"),
+    ];
+    if hosts(url).is_some_and(|hosts| hosts.contains(',')) {
+        added.push(("target_session_attrs", "read-write"));
+    }
+    let mut url = url.to_owned();
+    let mut separator = if query.is_empty() && !url.ends_with('?') { "?" } else { "&" };
+    for (name, value) in added.into_iter().filter(|(name, _)| !names.contains(name)) {
+        url.push_str(&format!("{separator}{name}={value}"));
+        separator = "&";
+    }
+    url
+}
+
+/// The hosts of a PostgreSQL URL, without credentials; several are separated by
+/// commas, which is why no general parser of URLs will do.
+fn hosts(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let named = authority.rsplit('@').next().filter(|hosts| !hosts.is_empty());
+    named.or_else(|| query.split('&').find_map(|pair| pair.strip_prefix("host=")))
+}
+
 impl fmt::Display for Backend {
     /// Without credentials: this goes to the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Postgres { url } => match url::Url::parse(url) {
-                Ok(url) => write!(f, "PostgreSQL {}{}", url.host_str().unwrap_or("(local socket)"), url.path()),
-                Err(_) => f.write_str("PostgreSQL"),
-            },
+            Self::Postgres { url } => {
+                let place = url.split('?').next().unwrap_or_default();
+                let database = place.splitn(4, '/').nth(3).unwrap_or_default();
+                write!(f, "PostgreSQL {}/{database}", hosts(url).unwrap_or("(local socket)"))
+            }
             Self::Sqlite { path } => write!(f, "SQLite {}", path.display()),
         }
     }
@@ -116,9 +160,12 @@ impl Db {
         }
     }
 
+    /// Ends the transaction. PostgreSQL answers COMMIT of a transaction in which a
+    /// statement failed without an error and rolls back: the statement before it
+    /// makes that an error.
     pub(super) fn commit(&mut self) -> QueryResult<()> {
         match self {
-            Self::Pg(c) => AnsiTransactionManager::commit_transaction(c),
+            Self::Pg(c) => c.batch_execute("SELECT 1; COMMIT"),
             Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
         }
     }
@@ -128,6 +175,15 @@ impl Db {
             Self::Pg(c) => AnsiTransactionManager::rollback_transaction(c),
             Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
         }
+    }
+
+    /// Whether a transaction is open, as far as the connection knows.
+    pub(super) fn is_open(&mut self) -> bool {
+        let status = match self {
+            Self::Pg(c) => AnsiTransactionManager::transaction_manager_status_mut(c),
+            Self::Sqlite(c) => AnsiTransactionManager::transaction_manager_status_mut(c),
+        };
+        !matches!(status.transaction_depth(), Ok(None))
     }
 
     pub(super) fn is_broken(&mut self) -> bool {
@@ -187,43 +243,107 @@ pub(crate) struct JournalPlace {
     pub position: i64,
 }
 
-/// A transaction that lost a race and may be run again.
-pub fn is_serialisation_failure(error: &DieselError) -> bool {
-    match error {
-        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
-        DieselError::DatabaseError(_, info) => {
-            let text = info.message();
-            text.contains("deadlock detected") || text.contains("could not serialize access")
+/// What a failure of the database means, decided for each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The transaction lost a race and may be run again.
+    LostRace,
+    /// The disk that holds the database has no room left; nothing was written.
+    StorageFull,
+    /// The database is busy, or gave up a statement that took too long; the connection is good.
+    Busy,
+    /// The connection, or the file beneath it, is not to be trusted any more: it is opened anew.
+    Lost,
+    /// The file is damaged: nothing that waiting would cure.
+    Damaged,
+    /// What a rule of ours, or a fault of ours, makes of it.
+    Other,
+}
+
+impl Failure {
+    pub fn of(error: &DieselError) -> Self {
+        let info = match error {
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => return Self::of(commit_error),
+            DieselError::BrokenTransactionManager => return Self::Lost,
+            DieselError::DatabaseError(kind, info) => match kind {
+                DatabaseErrorKind::SerializationFailure => return Self::LostRace,
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                // A primary that was demoted: another host is it now.
+                | DatabaseErrorKind::ReadOnlyTransaction => return Self::Lost,
+                DatabaseErrorKind::Unknown => info,
+                _ => return Self::Other,
+            },
+            _ => return Self::Other,
+        };
+        let text = info.message();
+        let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        if says(&["deadlock detected", "could not serialize access"]) {
+            Self::LostRace
+        } else if says(&["database or disk is full", "No space left on device"]) {
+            Self::StorageFull
+        } else if says(&[
+            "database is locked",
+            "database table is locked",
+            "locking protocol",
+            "canceling statement due to",
+        ]) {
+            Self::Busy
+        } else if says(&[
+            // SQLite
+            "disk I/O error",
+            "unable to open database file",
+            "attempt to write a readonly database",
+            "out of memory",
+            // PostgreSQL
+            "terminating connection",
+            "server closed the connection",
+            "the database system is",
+            "sorry, too many clients already",
+            "remaining connection slots",
+        ]) {
+            Self::Lost
+        } else if says(&["database disk image is malformed", "file is not a database"]) {
+            Self::Damaged
+        } else {
+            Self::Other
         }
-        _ => false,
+    }
+
+    /// Whether a COMMIT that failed like this may have been made durable all the
+    /// same: the answer was lost on its way, or a frame was written and its fsync failed.
+    pub fn leaves_commit_unknown(self) -> bool {
+        match self {
+            Self::Lost | Self::Damaged => true,
+            Self::LostRace | Self::StorageFull | Self::Busy | Self::Other => false,
+        }
+    }
+
+    /// Whether the connection is good for the next transaction.
+    pub fn spares_connection(self) -> bool {
+        match self {
+            Self::Lost | Self::Damaged => false,
+            Self::LostRace | Self::StorageFull | Self::Busy | Self::Other => true,
+        }
     }
 }
 
-/// The disk that holds the database has no room left.
-pub fn is_storage_full(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, info)
-        if info.message().contains("database or disk is full") || info.message().contains("No space left on device"))
-}
-
-/// The database cannot be reached or does not answer in time.
-pub fn is_unavailable(error: &DieselError) -> bool {
-    match error {
-        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
-        | DieselError::BrokenTransactionManager => true,
-        DieselError::DatabaseError(_, info) => {
-            let text = info.message();
-            [
-                "database is locked",
-                "canceling statement due to",
-                "terminating connection",
-                "server closed",
-                "connection",
-            ]
-            .iter()
-            .any(|part| text.contains(part))
-        }
-        _ => false,
+/// Refuses an SQLite that can damage its files.
+pub(super) fn check_version(db: &mut Db) -> Result<(), String> {
+    #[derive(diesel::QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
     }
+    let Db::Sqlite(c) = db else { return Ok(()) };
+    let found: Version =
+        diesel::sql_query("SELECT sqlite_version() AS version").get_result(c).map_err(|e| e.to_string())?;
+    let parts: Vec<u32> = found.version.split('.').filter_map(|part| part.parse().ok()).collect();
+    if parts.as_slice() >= OLDEST_SQLITE.as_slice() {
+        return Ok(());
+    }
+    let [major, minor, patch] = OLDEST_SQLITE;
+    Err(format!("SQLite {} can corrupt its log; {major}.{minor}.{patch} or later is needed", found.version))
 }
 
 /// Inserts several rows at once: Diesel does not offer it on the enum.
@@ -244,4 +364,79 @@ macro_rules! insert_all {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+    use super::{Backend, Failure, conninfo};
+
+    fn failed(kind: DatabaseErrorKind, text: &str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(text.to_owned()))
+    }
+
+    #[test]
+    fn every_failure_has_its_decision() {
+        use DatabaseErrorKind::{
+            ClosedConnection, ReadOnlyTransaction, SerializationFailure, UniqueViolation, Unknown,
+        };
+        for (error, decision) in [
+            (failed(SerializationFailure, "could not serialize access"), Failure::LostRace),
+            (failed(Unknown, "deadlock detected"), Failure::LostRace),
+            (failed(Unknown, "database or disk is full"), Failure::StorageFull),
+            (failed(Unknown, "could not extend file \"base/1\": No space left on device"), Failure::StorageFull),
+            (failed(Unknown, "database is locked"), Failure::Busy),
+            (failed(Unknown, "canceling statement due to statement timeout"), Failure::Busy),
+            (failed(Unknown, "canceling statement due to lock timeout"), Failure::Busy),
+            (failed(Unknown, "disk I/O error"), Failure::Lost),
+            (failed(Unknown, "unable to open database file"), Failure::Lost),
+            (failed(Unknown, "attempt to write a readonly database"), Failure::Lost),
+            (failed(Unknown, "terminating connection due to administrator command"), Failure::Lost),
+            (failed(Unknown, "the database system is shutting down"), Failure::Lost),
+            (failed(ReadOnlyTransaction, "cannot execute INSERT in a read-only transaction"), Failure::Lost),
+            (failed(ClosedConnection, "server closed the connection unexpectedly"), Failure::Lost),
+            (DieselError::BrokenTransactionManager, Failure::Lost),
+            (failed(Unknown, "database disk image is malformed"), Failure::Damaged),
+            (failed(Unknown, "file is not a database"), Failure::Damaged),
+            (failed(UniqueViolation, "UNIQUE constraint failed: a.connection"), Failure::Other),
+            (failed(Unknown, "changes is append-only"), Failure::Other),
+            (DieselError::NotFound, Failure::Other),
+        ] {
+            assert_eq!(Failure::of(&error), decision, "{error}");
+        }
+        // What decides is why the COMMIT failed, not that there was nothing left to undo.
+        let both = |text: &str| DieselError::RollbackErrorOnCommit {
+            rollback_error: Box::new(failed(Unknown, "cannot rollback - no transaction is active")),
+            commit_error: Box::new(failed(Unknown, text)),
+        };
+        assert!(!Failure::of(&both("database or disk is full")).leaves_commit_unknown());
+        assert!(Failure::of(&both("disk I/O error")).leaves_commit_unknown());
+    }
+
+    #[test]
+    fn what_a_url_leaves_out_is_added_and_what_it_says_is_kept() {
+        let one = conninfo("postgres://u:p@db/catalogue?connect_timeout=7");
+        assert!(one.contains("connect_timeout=7&") && !one.contains("connect_timeout=2"), "{one}");
+        assert!(one.contains("tcp_user_timeout=") && !one.contains("target_session_attrs"), "{one}");
+        let several = conninfo("postgres://u:p@h1:5432,h2:5433/catalogue");
+        assert!(several.starts_with("postgres://u:p@h1:5432,h2:5433/catalogue?application_name="), "{several}");
+        assert!(several.ends_with("&target_session_attrs=read-write"), "{several}");
+        assert!(conninfo("postgres://u@/c?host=h1,h2").contains("target_session_attrs=read-write"));
+        let told = conninfo("postgres://h1,h2/c?target_session_attrs=any");
+        assert_eq!(told.matches("target_session_attrs").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn a_log_shows_where_the_data_lives_and_no_password() {
+        for (url, shown) in [
+            ("postgres://user:secret@db.example:5432/catalogue", "PostgreSQL db.example:5432/catalogue"),
+            ("postgresql://user:secret@h1,h2:5433/catalogue?sslmode=require", "PostgreSQL h1,h2:5433/catalogue"),
+            ("postgres://user@/catalogue?host=/run/postgresql", "PostgreSQL /run/postgresql/catalogue"),
+            ("postgres:///catalogue", "PostgreSQL (local socket)/catalogue"),
+            ("sqlite://data/catalogue.sqlite", "SQLite data/catalogue.sqlite"),
+        ] {
+            assert_eq!(Backend::parse(url).expect("a URL").to_string(), shown);
+        }
+    }
 }

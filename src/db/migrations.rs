@@ -9,6 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Db;
 use super::dialect::{Access, Backend};
+use super::limits::Limits;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -23,7 +24,7 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// The database's message; nothing is applied then.
 pub fn apply(backend: &Backend) -> Result<Vec<String>, Fault> {
-    match backend.connect(Access::ReadWrite)? {
+    match backend.connect(Access::ReadWrite, &Limits::default())? {
         Db::Pg(mut connection) => locked_pg(&mut connection, |c| run(c, POSTGRES)),
         Db::Sqlite(mut connection) => locked_sqlite(&mut connection, |c| run(c, SQLITE)),
     }
@@ -34,7 +35,7 @@ pub fn apply(backend: &Backend) -> Result<Vec<String>, Fault> {
 /// # Errors
 /// The database's message; nothing is undone then.
 pub fn revert_all(backend: &Backend) -> Result<(), Fault> {
-    match backend.connect(Access::ReadWrite)? {
+    match backend.connect(Access::ReadWrite, &Limits::default())? {
         Db::Pg(mut connection) => {
             locked_pg(&mut connection, |c| c.revert_all_migrations(POSTGRES).map(names))?;
         }

@@ -6,14 +6,19 @@
 
 pub mod dialect;
 pub mod journal;
+pub mod limits;
 pub mod migrations;
+mod pool;
 pub mod schema;
 pub mod store;
+mod ticket;
 pub mod types;
+mod writer;
 
 pub use dialect::Backend;
 pub use journal::{Actor, Resource};
-pub use store::{Store, Tx};
+pub use limits::Limits;
+pub use store::{Store, StoreStats, Tx};
 pub use types::{Id, Instant, Json};
 
 /// A connection to either database.

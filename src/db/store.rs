@@ -1,17 +1,28 @@
 //! The only way to a connection: [`Store::read`] and [`Store::write`].
 //!
-//! SQLite has one writing connection and several that can only read;
-//! PostgreSQL has one pool. A write is one transaction: the rows, their new
-//! version and the journal entry come into being together or not at all.
+//! SQLite has one writing connection, on a thread of its own, and several that
+//! can only read; PostgreSQL has one pool. A write is one transaction: the rows,
+//! their new version and the journal entry come into being together or not at all.
+//!
+//! Nobody waits without end: whoever gets no connection in time, or no answer, is
+//! told to come back, and whether something may have been written.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use r2d2::{ManageConnection, Pool};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant as Moment, timeout_at};
 
-use super::dialect::{Access, Backend, is_serialisation_failure};
+use super::dialect::{self, Access, Backend, Failure};
 use super::journal::Actor;
+use super::limits::Limits;
+use super::pool::Pool;
+use super::ticket::{Busy, Gauges, Stage, Ticket};
+use super::writer::{Job, Writer};
 use super::{Db, Instant};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -19,41 +30,72 @@ use crate::error::{Error, Result};
 /// How often a transaction that lost a race is run before the caller is told to come back.
 const ATTEMPTS: u32 = 8;
 
-/// Both pools and the clock that stamps what is written.
+/// The connections and the clock that stamps what is written.
 #[derive(Clone)]
 pub struct Store {
-    readers: Pool<Manager>,
-    writer: Pool<Manager>,
+    // Readers close before the writer, who puts the log away.
+    pool: Arc<Pool>,
+    /// SQLite's; PostgreSQL writes through the pool.
+    writer: Option<Arc<Writer>>,
     backend: Arc<Backend>,
+    limits: Limits,
+    gauges: Arc<Gauges>,
     clock: Clock,
 }
 
+/// How a store is doing, for whoever watches it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Connections that may be in use at once; on SQLite those that read.
+    pub connections: u64,
+    /// Of these, in use now.
+    pub in_use: u64,
+    /// Callers that wait for one.
+    pub waiting: u64,
+    /// Of those in use, by work whose caller has given up.
+    pub stuck: u64,
+    /// Writes that wait for SQLite's writer.
+    pub queue_length: u64,
+    /// How many may wait there.
+    pub queue_capacity: u64,
+    /// Transactions of SQLite's writer so far, and the writes in them.
+    pub batches: u64,
+    pub batched_writes: u64,
+    /// Transactions run again after a lost race.
+    pub retries: u64,
+    /// Calls refused for want of a connection or a place in the queue.
+    pub refused: u64,
+    /// Calls that were given up at their deadline.
+    pub timeouts: u64,
+    /// Writes whose outcome could not be told.
+    pub unknown_outcomes: u64,
+    /// Connections opened.
+    pub connects: u64,
+    /// Size of SQLite's write-ahead log, in bytes.
+    pub wal_bytes: u64,
+}
+
 impl Store {
-    /// Opens the pools; the first connection is made here, so that a wrong URL
-    /// stops the start.
+    /// Opens the first connections, so that a wrong URL stops the start.
     ///
     /// # Errors
-    /// The database's own message when it cannot be reached.
-    pub fn open(backend: &Backend, connections: u32, clock: Clock) -> std::result::Result<Self, OpenError> {
-        // One attempt by hand: a pool would hide the reason behind a time-out.
-        backend.connect(Access::ReadWrite)?;
-        let pool = |access, size| {
-            Pool::builder()
-                .max_size(size)
-                .min_idle(Some(1))
-                .connection_timeout(Duration::from_secs(2))
-                .test_on_check_out(matches!(backend, Backend::Postgres { .. }))
-                .error_handler(Box::new(LogErrors))
-                .build(Manager { backend: backend.clone(), access })
-        };
-        let (readers, writer) = match backend {
-            Backend::Postgres { .. } => {
-                let pool = pool(Access::ReadWrite, connections)?;
-                (pool.clone(), pool)
+    /// The database's own message when it cannot be reached, or when it is too old.
+    pub fn open(backend: &Backend, limits: &Limits, clock: Clock) -> std::result::Result<Self, OpenError> {
+        let mut first = backend.connect(Access::ReadWrite, limits)?;
+        dialect::check_version(&mut first).map_err(OpenError::Version)?;
+        let (backend, gauges) = (Arc::new(backend.clone()), Arc::<Gauges>::default());
+        let pool =
+            |access, first| Arc::new(Pool::new(Arc::clone(&backend), access, *limits, Arc::clone(&gauges), first));
+        let (pool, writer) = match backend.as_ref() {
+            Backend::Postgres { .. } => (pool(Access::ReadWrite, Some(first)), None),
+            Backend::Sqlite { path } => {
+                let pool = pool(Access::ReadOnly, None);
+                let writer = Writer::start(Arc::clone(&backend), path, *limits, Arc::clone(&gauges), first)
+                    .map_err(OpenError::Thread)?;
+                (pool, Some(Arc::new(writer)))
             }
-            Backend::Sqlite { .. } => (pool(Access::ReadOnly, connections)?, pool(Access::ReadWrite, 1)?),
         };
-        Ok(Self { readers, writer, backend: Arc::new(backend.clone()), clock })
+        Ok(Self { pool, writer, backend, limits: *limits, gauges, clock })
     }
 
     pub fn backend(&self) -> &Backend {
@@ -64,6 +106,28 @@ impl Store {
         &self.clock
     }
 
+    pub fn stats(&self) -> StoreStats {
+        let g = &self.gauges;
+        let now = |gauge: &std::sync::atomic::AtomicI64| u64::try_from(gauge.load(Ordering::Relaxed)).unwrap_or(0);
+        let ever = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        StoreStats {
+            connections: u64::from(self.limits.connections),
+            in_use: self.pool.in_use(),
+            waiting: now(&g.waiting),
+            stuck: now(&g.stuck),
+            queue_length: now(&g.queued),
+            queue_capacity: if self.writer.is_some() { self.limits.queue as u64 } else { 0 },
+            batches: ever(&g.batches),
+            batched_writes: ever(&g.batched),
+            retries: ever(&g.retries),
+            refused: ever(&g.refused),
+            timeouts: ever(&g.timeouts),
+            unknown_outcomes: ever(&g.unknown_outcomes),
+            connects: ever(&g.reconnects),
+            wal_bytes: ever(&g.wal_bytes),
+        }
+    }
+
     /// Runs several statements on one snapshot.
     pub async fn read<T, F>(&self, work: F) -> Result<T>
     where
@@ -71,7 +135,17 @@ impl Store {
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
     {
         let store = self.clone();
-        actix_web::web::block(move || store.read_here(work)).await?
+        self.blocking(Arc::default(), self.limits.deadline, move |permit, _| store.read_with(permit, work)).await
+    }
+
+    /// [`Store::read`] that answers sooner, for who asks whether the database answers at all.
+    pub async fn probe<T, F>(&self, deadline: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    {
+        let store = self.clone();
+        self.blocking(Arc::default(), deadline, move |permit, _| store.read_with(permit, work)).await
     }
 
     /// Runs one writing transaction; `work` may run again after a lost race.
@@ -80,64 +154,238 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let store = self.clone();
-        actix_web::web::block(move || store.write_here(&actor, work)).await?
+        let ticket = Arc::<Ticket>::default();
+        let Some(writer) = &self.writer else {
+            let store = self.clone();
+            return self
+                .blocking(ticket, self.limits.deadline, move |permit, ticket| {
+                    store.write_with(permit, ticket, &actor, work)
+                })
+                .await;
+        };
+        let end = Moment::now() + self.limits.deadline;
+        let (reply, answer) = oneshot::channel();
+        let (clock, span) = (self.clock.clone(), tracing::Span::current());
+        let value = None;
+        writer.submit(Box::new(Write { ticket: Arc::clone(&ticket), actor, work, clock, span, value, reply }))?;
+        let mut answer = pin!(answer);
+        // A thread that ended without an answer may have done so after its commit.
+        let gone = |_| Error::outcome_unknown("the writer ended");
+        match timeout_at(end, &mut answer).await {
+            Ok(answered) => answered.map_err(gone)?,
+            Err(_) => match ticket.abandon() {
+                Stage::Done => answer.await.map_err(gone)?,
+                stage => Err(self.late(stage)),
+            },
+        }
+    }
+
+    /// Runs work on a blocking thread, once a connection is free, and waits for it no longer than the deadline.
+    async fn blocking<T, F>(&self, ticket: Arc<Ticket>, deadline: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(OwnedSemaphorePermit, &Ticket) -> Result<T> + Send + 'static,
+    {
+        let end = Moment::now() + deadline;
+        let permit = timeout_at(end, self.pool.permit()).await.map_err(|_| self.late(Stage::Working))??;
+        let (busy, span) =
+            (Busy { ticket: Arc::clone(&ticket), gauges: Arc::clone(&self.gauges) }, tracing::Span::current());
+        let mut task = pin!(actix_web::web::block(move || {
+            let busy = busy;
+            span.in_scope(|| work(permit, &busy.ticket))
+        }));
+        match timeout_at(end, &mut task).await {
+            Ok(done) => done?,
+            Err(_) => match ticket.abandon() {
+                Stage::Done => task.await?,
+                stage => {
+                    self.gauges.stuck.fetch_add(1, Ordering::Relaxed);
+                    Err(self.late(stage))
+                }
+            },
+        }
+    }
+
+    /// What a caller is told whose deadline has come.
+    fn late(&self, stage: Stage) -> Error {
+        self.gauges.timeouts.fetch_add(1, Ordering::Relaxed);
+        if stage == Stage::Committing {
+            self.gauges.unknown_outcomes.fetch_add(1, Ordering::Relaxed);
+            return Error::outcome_unknown("no answer to COMMIT in time");
+        }
+        Error::unavailable("no answer of the database in time")
     }
 
     /// [`Store::read`] on the calling thread, for commands.
     pub fn read_here<T>(&self, work: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let mut db = self.readers.get().map_err(|_| Error::unavailable("no database connection is free"))?;
-        db.begin(Access::ReadOnly)?;
-        let result = work(&mut db);
-        // A reading transaction has nothing to lose: end it whatever happened.
-        db.rollback()?;
-        result
+        self.read_with(self.pool.permit_here()?, work)
     }
 
     /// [`Store::write`] on the calling thread, for commands.
     pub fn write_here<T>(&self, actor: &Actor, work: impl Fn(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let mut db = self.writer.get().map_err(|_| Error::unavailable("no database connection is free"))?;
-        let mut attempt = 1;
-        loop {
-            match self.attempt(&mut db, actor, &work) {
-                Err(Error::Database(error)) if is_serialisation_failure(&error) => {
-                    if attempt == ATTEMPTS {
-                        return Err(Error::unavailable("too many concurrent changes of the same data"));
-                    }
-                    // Losers come back spread out, later each time.
-                    let spread = u64::from(uuid::Uuid::now_v7().as_bytes().last().copied().unwrap_or_default());
-                    std::thread::sleep(Duration::from_micros((500 + spread * 20) << attempt.min(5)));
-                    attempt += 1;
-                }
-                result => return result,
-            }
+        let Some(writer) = &self.writer else {
+            return self.write_with(self.pool.permit_here()?, &Ticket::default(), actor, work);
+        };
+        let mut loan = writer.borrow()?;
+        let db = loan.db()?;
+        db.begin(Access::ReadWrite)?;
+        let attempt = self.attempt(db, &Ticket::default(), actor, &work);
+        loan.is_fit(attempt.is_fit);
+        attempt.outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn read_with<T>(&self, permit: OwnedSemaphorePermit, work: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+        let mut lease = self.pool.begin(permit, Access::ReadOnly)?;
+        let db = lease.db()?;
+        let result = work(db);
+        // A reading transaction has nothing to lose: end it whatever happened.
+        let ended = db.rollback();
+        lease.is_fit(ended.is_ok() && spares_connection(&result));
+        match (result, ended) {
+            (Err(Error::Database(error)), Err(_)) => Err(Error::unavailable(&error.to_string())),
+            (result, _) => result,
         }
     }
 
-    fn attempt<T>(&self, db: &mut Db, actor: &Actor, work: &impl Fn(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        db.begin(Access::ReadWrite)?;
+    /// Writes through the pool, again after a lost race.
+    fn write_with<T>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        ticket: &Ticket,
+        actor: &Actor,
+        work: impl Fn(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut lease = self.pool.begin(permit, Access::ReadWrite)?;
+        let mut number = 1;
+        loop {
+            let attempt = self.attempt(lease.db()?, ticket, actor, &work);
+            lease.is_fit(attempt.is_fit);
+            let result = attempt.outcome.unwrap_or_else(|panic| resume_unwind(panic));
+            let has_lost_race =
+                matches!(&result, Err(Error::Database(error)) if Failure::of(error) == Failure::LostRace);
+            if !attempt.is_fit {
+                self.pool.forget_idle();
+                return result;
+            }
+            if !has_lost_race {
+                return result;
+            }
+            if number == ATTEMPTS || !ticket.may_run_again() {
+                return Err(Error::unavailable("too many concurrent changes of the same data"));
+            }
+            // Losers come back spread out, later each time.
+            let spread = u64::from(uuid::Uuid::now_v7().as_bytes().last().copied().unwrap_or_default());
+            std::thread::sleep(Duration::from_micros((500 + spread * 20) << number.min(5)));
+            number += 1;
+            self.gauges.retries.fetch_add(1, Ordering::Relaxed);
+            lease.is_fit(false);
+            lease.db()?.begin(Access::ReadWrite).map_err(|error| Error::unavailable(&error.to_string()))?;
+            lease.is_fit(true);
+        }
+    }
+
+    /// One writing transaction that has begun, to its end.
+    fn attempt<T>(
+        &self,
+        db: &mut Db,
+        ticket: &Ticket,
+        actor: &Actor,
+        work: &impl Fn(&mut Tx<'_>) -> Result<T>,
+    ) -> Attempt<T> {
         let mut tx = Tx { now: self.clock.now(), actor, actor_id: None, db };
         // A panic must not give the connection back inside an open transaction.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut tx)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
         match outcome {
-            Ok(Ok(value)) => {
-                if let Err(error) = db.commit() {
-                    if !db.is_broken() {
-                        let _already_rolled_back = db.rollback();
+            Ok(Ok(value)) if ticket.may_commit() => match db.commit() {
+                Ok(()) => Attempt { outcome: Ok(Ok(value)), is_fit: true },
+                Err(error) => {
+                    let failure = Failure::of(&error);
+                    // PostgreSQL has ended the transaction, or the statement before COMMIT failed in it.
+                    let is_closed = !db.is_open() || db.rollback().is_ok();
+                    let is_unknown = failure.leaves_commit_unknown() || !is_closed;
+                    if is_unknown && failure != Failure::StorageFull {
+                        self.gauges.unknown_outcomes.fetch_add(1, Ordering::Relaxed);
+                        let error = Error::outcome_unknown(&error.to_string());
+                        return Attempt { outcome: Ok(Err(error)), is_fit: false };
                     }
-                    return Err(error.into());
+                    Attempt { outcome: Ok(Err(error.into())), is_fit: is_closed && failure.spares_connection() }
                 }
-                Ok(value)
+            },
+            Ok(Ok(_)) => {
+                let is_fit = db.rollback().is_ok();
+                Attempt { outcome: Ok(Err(Error::unavailable("nobody waits for this write any more"))), is_fit }
             }
             Ok(Err(error)) => {
-                db.rollback()?;
-                Err(error)
+                let ended = db.rollback();
+                let result = Err(error);
+                let is_fit = ended.is_ok() && spares_connection(&result);
+                match result {
+                    // The connection is gone, whatever the words were.
+                    Err(Error::Database(error)) if ended.is_err() => {
+                        Attempt { outcome: Ok(Err(unless_full(error))), is_fit }
+                    }
+                    result => Attempt { outcome: Ok(result), is_fit },
+                }
             }
-            Err(panic) => {
-                let _still_unwinding = db.rollback();
-                std::panic::resume_unwind(panic)
-            }
+            Err(panic) => Attempt { is_fit: db.rollback().is_ok(), outcome: Err(panic) },
         }
+    }
+}
+
+/// What became of one transaction, and whether its connection may be used again.
+struct Attempt<T> {
+    outcome: std::thread::Result<Result<T>>,
+    is_fit: bool,
+}
+
+fn spares_connection<T>(result: &Result<T>) -> bool {
+    match result {
+        Err(Error::Database(error)) => Failure::of(error).spares_connection(),
+        _ => true,
+    }
+}
+
+/// A failure after which not even the rollback succeeded.
+fn unless_full(error: diesel::result::Error) -> Error {
+    match Failure::of(&error) {
+        Failure::StorageFull | Failure::Damaged => Error::Database(error),
+        Failure::LostRace | Failure::Busy | Failure::Lost | Failure::Other => Error::unavailable(&error.to_string()),
+    }
+}
+
+/// A write on its way to SQLite's writer and back.
+struct Write<T, F> {
+    ticket: Arc<Ticket>,
+    actor: Actor,
+    work: F,
+    clock: Clock,
+    span: tracing::Span,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Write<T, F>
+where
+    T: Send,
+    F: Fn(&mut Tx<'_>) -> Result<T> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.ticket.is_abandoned() && !self.reply.is_closed()
+    }
+
+    fn run(&mut self, db: &mut Db) -> Result<bool> {
+        let mut tx = Tx { now: self.clock.now(), actor: &self.actor, actor_id: None, db };
+        let work = &self.work;
+        let outcome = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| work(&mut tx))));
+        self.value = Some(outcome.map_err(|_| Error::Internal("a write panicked".to_owned()))??);
+        Ok(self.ticket.may_commit())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Self { ticket, value, reply, .. } = *self;
+        let _nobody_waits = ticket.finish();
+        let missing = || Error::Internal("a write without its value".to_owned());
+        let _nobody_waits = reply.send(outcome.and_then(|()| value.ok_or_else(missing)));
     }
 }
 
@@ -159,7 +407,8 @@ impl Tx<'_> {
         match &outcome {
             Ok(_) => self.db.batch("RELEASE SAVEPOINT part")?,
             // The transaction is lost as a whole: its owner must learn that, not that undoing a part failed.
-            Err(Error::Database(error)) if is_serialisation_failure(error) => {}
+            Err(Error::Database(error))
+                if matches!(Failure::of(error), Failure::LostRace | Failure::Lost | Failure::StorageFull) => {}
             Err(_) => self.db.batch("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")?,
         }
         outcome
@@ -179,52 +428,15 @@ impl Tx<'_> {
     }
 }
 
-struct Manager {
-    backend: Backend,
-    access: Access,
-}
-
-impl ManageConnection for Manager {
-    type Connection = Db;
-    type Error = ConnectionFault;
-
-    fn connect(&self) -> std::result::Result<Db, ConnectionFault> {
-        Ok(self.backend.connect(self.access)?)
-    }
-
-    fn is_valid(&self, db: &mut Db) -> std::result::Result<(), ConnectionFault> {
-        Ok(db.batch("SELECT 1")?)
-    }
-
-    fn has_broken(&self, db: &mut Db) -> bool {
-        std::thread::panicking() || db.is_broken()
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ConnectionFault {
-    #[error(transparent)]
-    Connect(#[from] ConnectionError),
-    #[error(transparent)]
-    Query(#[from] diesel::result::Error),
-}
-
-#[derive(Debug)]
-struct LogErrors;
-
-impl r2d2::HandleError<ConnectionFault> for LogErrors {
-    fn handle_error(&self, error: ConnectionFault) {
-        tracing::warn!(%error, "database connection");
-    }
-}
-
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("cannot open the database: {0}")]
     Connect(#[from] ConnectionError),
     #[error("cannot open the database: {0}")]
-    Pool(#[from] r2d2::Error),
+    Version(String),
+    #[error("cannot start the thread that writes: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Gives a row with `id` and `version` its two writes: `insert`, and `change`,

@@ -16,7 +16,7 @@ pub mod solutions;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::db::dialect::{is_serialisation_failure, is_storage_full, is_unavailable};
+use crate::db::dialect::Failure;
 use crate::db::{Actor, Store, Tx};
 use crate::error::{Code, Error, Result};
 use lines::{Input, Raw};
@@ -222,7 +222,7 @@ fn tell<I: Importer>(report: &mut Report, items: &[Item<I::Record>], written: Wr
 /// Whether the transaction, not the record, is at fault.
 fn is_fatal(error: &Error) -> bool {
     match error {
-        Error::Database(error) => is_serialisation_failure(error) || is_storage_full(error) || is_unavailable(error),
+        Error::Database(error) => Failure::of(error) != Failure::Other,
         Error::Problem(problem) => problem.code == Code::Unavailable,
         Error::Internal(_) => false,
     }

@@ -13,7 +13,7 @@ use gouvtech_catalogue::auth::token::{self, Grant};
 use gouvtech_catalogue::auth::{Duty, Role};
 use gouvtech_catalogue::clock::Clock;
 use gouvtech_catalogue::config::{Given, Settings};
-use gouvtech_catalogue::db::{Backend, Id, Store, migrations};
+use gouvtech_catalogue::db::{Backend, Id, Limits, Store, migrations};
 
 use super::client::Request;
 
@@ -113,7 +113,7 @@ fn named(url: &str, database: &str) -> String {
 fn seed(url: &str) {
     let backend = Backend::parse(url).expect("a URL");
     migrations::apply(&backend).expect("migrated");
-    let store = Store::open(&backend, 1, Clock::default()).expect("opened");
+    let store = Store::open(&backend, &Limits::default(), Clock::default()).expect("opened");
     gouvtech_catalogue::seed::criteria(&store).expect("criteria");
 }
 

@@ -1,0 +1,128 @@
+//! Connections: so many in use at once, the idle ones kept.
+//!
+//! A permit comes first, and waiting for one takes no thread. There is no
+//! background thread and no back-off: whoever finds no idle connection opens
+//! one, so that the first request after an outage finds the database again.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::Db;
+use super::dialect::{Access, Backend};
+use super::limits::Limits;
+use super::ticket::{Counted, Gauges};
+use crate::error::{Error, Result};
+
+pub(super) struct Pool {
+    backend: Arc<Backend>,
+    access: Access,
+    limits: Limits,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Db>>,
+    gauges: Arc<Gauges>,
+}
+
+impl Pool {
+    pub fn new(backend: Arc<Backend>, access: Access, limits: Limits, gauges: Arc<Gauges>, first: Option<Db>) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(limits.connections as usize)),
+            idle: Mutex::new(first.into_iter().collect()),
+            backend,
+            access,
+            limits,
+            gauges,
+        }
+    }
+
+    pub fn in_use(&self) -> u64 {
+        (self.limits.connections as usize).saturating_sub(self.permits.available_permits()) as u64
+    }
+
+    /// Waits for the right to a connection, without a thread.
+    pub async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        let waiting = Counted::new(&self.gauges.waiting);
+        if waiting.before() >= self.limits.queue {
+            return Err(self.refuse());
+        }
+        match tokio::time::timeout(self.limits.wait, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(permit) => permit.map_err(|_| Error::Internal("the pool is closed".to_owned())),
+            Err(_) => Err(self.refuse()),
+        }
+    }
+
+    /// The same on the calling thread, for commands. They are few: they look again every few milliseconds.
+    pub fn permit_here(&self) -> Result<OwnedSemaphorePermit> {
+        let _waiting = Counted::new(&self.gauges.waiting);
+        let end = Instant::now() + self.limits.wait;
+        loop {
+            match Arc::clone(&self.permits).try_acquire_owned() {
+                Ok(permit) => return Ok(permit),
+                Err(TryAcquireError::Closed) => return Err(Error::Internal("the pool is closed".to_owned())),
+                Err(TryAcquireError::NoPermits) if Instant::now() > end => return Err(self.refuse()),
+                Err(TryAcquireError::NoPermits) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    fn refuse(&self) -> Error {
+        self.gauges.refused.fetch_add(1, Ordering::Relaxed);
+        Error::unavailable("no database connection is free")
+    }
+
+    /// A connection with a transaction begun. An idle connection that cannot
+    /// even begin was lost while it lay there, and mostly so were the others.
+    pub fn begin(self: &Arc<Self>, permit: OwnedSemaphorePermit, access: Access) -> Result<Lease> {
+        if let Some(mut db) = self.lock().pop() {
+            if db.begin(access).is_ok() {
+                return Ok(Lease { db: Some(db), pool: Arc::clone(self), is_fit: false, _permit: permit });
+            }
+            self.forget_idle();
+        }
+        let mut db = self.backend.connect(self.access, &self.limits).map_err(|e| Error::unavailable(&e.to_string()))?;
+        self.gauges.reconnects.fetch_add(1, Ordering::Relaxed);
+        db.begin(access).map_err(|e| Error::unavailable(&e.to_string()))?;
+        Ok(Lease { db: Some(db), pool: Arc::clone(self), is_fit: false, _permit: permit })
+    }
+
+    /// Drops the idle connections: they lead to a server that is gone or no longer the primary.
+    pub fn forget_idle(&self) {
+        let gone = std::mem::take(&mut *self.lock());
+        drop(gone);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Db>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection in use. It goes back to the idle ones only when it was found fit.
+pub(super) struct Lease {
+    db: Option<Db>,
+    pool: Arc<Pool>,
+    is_fit: bool,
+    // Last: the connection is back before the next one may ask for it.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    pub fn db(&mut self) -> Result<&mut Db> {
+        self.db.as_mut().ok_or_else(|| Error::Internal("a lease without its connection".to_owned()))
+    }
+
+    pub fn is_fit(&mut self, is_fit: bool) {
+        self.is_fit = is_fit;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(db) = self.db.take()
+            && self.is_fit
+        {
+            self.pool.lock().push(db);
+        }
+    }
+}
