@@ -61,12 +61,14 @@ pub fn document() -> Value {
         Some(LicenseBuilder::new().name("Licence Ouverte 2.0 (data)").identifier(Some("etalab-2.0")).build());
     let typed = OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build();
     let mut document = serde_json::to_value(typed).unwrap_or(Value::Null);
-    document["servers"] = json!([{"url": "/", "description": "This server"}]);
+    document["servers"] = json!([{
+        "url": "/", "description": "This server, whether local, staging or production.", "x-internal": false,
+    }]);
     document["tags"] =
         TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "Access token (RFC 9068): `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
+        "description": "Access token (RFC 9068), verified as RFC8725 asks: `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
     }});
     add_problem_schema(&mut document);
     refer_to_rows(&mut document);
@@ -215,11 +217,11 @@ fn add_problem_schema(document: &mut Value) {
         "properties": {
             "type": {"type": "string", "format": "uri-reference", "maxLength": 200, "description": "Where the problem is explained, on this server."},
             "title": {"type": "string", "maxLength": 200, "description": "What it is; constant for a code."},
-            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The status of the answer."},
+            "status": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599, "description": "The status of the answer."},
             "code": {"type": "string", "enum": codes, "description": "Stable code."},
             "detail": {"type": "string", "maxLength": 10000, "description": "What happened this time, in French or English (Accept-Language)."},
             "instance": {"type": "string", "maxLength": 10000, "description": "The path that was asked for."},
-            "request_id": {"type": "string", "format": "uuid", "description": "To quote to the operator; the same as X-Request-Id."},
+            "request_id": {"type": "string", "format": "uuid", "maxLength": 36, "description": "To quote to the operator; the same as X-Request-Id."},
             "errors": {
                 "type": "array", "maxItems": 10000, "description": "Every fault, with its place.",
                 "items": {
@@ -263,7 +265,7 @@ fn add_problem_schema(document: &mut Value) {
         "Location": {"description": "Where the new resource is.", "schema": {"type": "string", "format": "uri-reference", "maxLength": 2000}},
         "Link": {"description": "`rel=\"next\"`: the next page (RFC 8288).", "schema": {"type": "string", "maxLength": 20000}},
         "WWW-Authenticate": {"description": "What is missing or refused (RFC 6750).", "schema": {"type": "string", "maxLength": 1000}},
-        "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0, "maximum": 86400}},
+        "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 86400}},
         "Allow": {"description": "Methods this address accepts.", "schema": {"type": "string", "maxLength": 200}},
     });
 }
@@ -335,6 +337,12 @@ pub fn bound(schema: &mut Value) {
         is(schema, "string")
             && !["maxLength", "enum", "format", "pattern", "const"].iter().any(|word| schema.get(word).is_some())
     };
+    if is(schema, "string")
+        && schema.get("maxLength").is_none()
+        && let Some(length) = schema.get("format").and_then(Value::as_str).and_then(longest)
+    {
+        schema["maxLength"] = json!(length);
+    }
     if is(schema, "array") && schema.get("items").is_some_and(is_bare) {
         schema["items"]["maxLength"] = json!(MAX_ITEM_CHARACTERS);
     }
@@ -346,6 +354,16 @@ pub fn bound(schema: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(bound),
         Value::Array(items) => items.iter_mut().for_each(bound),
         _ => {}
+    }
+}
+
+/// The longest text of a format, in characters.
+fn longest(format: &str) -> Option<usize> {
+    match format {
+        "uuid" => Some("01890a5d-ac96-774b-bcce-b302099a8057".len()),
+        "date" => Some("2026-11-24".len()),
+        "date-time" => Some("2026-11-24T11:40:41.123456789+01:00".len()),
+        _ => None,
     }
 }
 
