@@ -19,6 +19,7 @@ cases![
     the_table_of_settings_is_that_of_the_help,
     every_link_leads_to_a_file,
     every_path_in_the_documents_exists,
+    every_test_that_the_documents_name_exists,
     every_problem_is_in_the_reference,
 ];
 
@@ -228,6 +229,39 @@ fn every_path_in_the_documents_exists(_: &App) {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+fn every_test_that_the_documents_name_exists(_: &App) {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("tests"), root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("node_modules") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let room = path.file_stem().expect("a name").to_string_lossy().into_owned();
+                let text = std::fs::read_to_string(&path).expect("text");
+                let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+                names.for_each(|name| sources.push_str(&format!("{room}::{name}\n")));
+            }
+        }
+    }
+    let known: BTreeSet<&str> = sources.lines().collect();
+    let mut missing = BTreeSet::new();
+    for (path, text) in documents() {
+        for span in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            // Such as `labels::who_examined_does_not_decide`: a room and a sentence.
+            let is_case = span.split_once("::").is_some_and(|(room, sentence)| {
+                let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                room.chars().all(is_word) && sentence.contains('_') && sentence.chars().all(is_word)
+            });
+            if is_case && !known.contains(span) {
+                missing.insert(format!("{}: {span}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 fn every_problem_is_in_the_reference(_: &App) {
