@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -11,7 +12,8 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpServer};
 
-use crate::auth::keys::ServerKey;
+use crate::auth::issuers::Issuer;
+use crate::auth::ring::Keys;
 use crate::auth::token::Policy;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -23,14 +25,17 @@ use crate::http::idempotency::InFlight;
 use crate::http::page::CursorKey;
 use crate::http::route::{self, Endpoint};
 use crate::openapi;
+use crate::service_accounts::secret::Hasher;
 
 /// What every handler can reach.
 pub struct App {
     pub settings: Settings,
     pub store: Store,
-    pub key: ServerKey,
+    pub keys: Arc<Keys>,
     pub policy: Policy,
-    pub cursor_key: CursorKey,
+    /// Whose tokens are believed beside our own.
+    pub issuers: Vec<Issuer>,
+    pub hasher: Hasher,
     pub contract: Contract,
     pub in_flight: InFlight,
 }
@@ -41,19 +46,30 @@ impl App {
     /// # Errors
     /// Words for whoever starts the server.
     pub fn new(settings: Settings, clock: Clock) -> std::result::Result<Self, String> {
-        let key = ServerKey::load(&settings.signing_key, settings.may_make_key)
+        let keys = Keys::load(&settings.signing_key, settings.may_make_key, clock.now())
             .map_err(|reason| format!("setting signing_key (--signing-key, GOUVTECH_SIGNING_KEY): {reason}"))?;
         let store = Store::open(&settings.backend, &settings.limits, clock).map_err(|e| e.to_string())?;
+        let mut issuers = Vec::new();
+        for one in &settings.issuers {
+            let name = one.issuer.clone();
+            issuers.push(Issuer::new(one.clone()).map_err(|reason| format!("setting issuers, {name}: {reason}"))?);
+        }
         let contract = Contract::new(openapi::document()).map_err(|e| e.to_string())?;
         Ok(Self {
             policy: Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() },
-            cursor_key: key.cursor_key()?,
-            key,
+            keys: Arc::new(keys),
+            issuers,
+            hasher: Hasher::new(settings.workers),
             store,
             contract,
             in_flight: InFlight::default(),
             settings,
         })
+    }
+
+    /// What signs the cursors of this application's lists.
+    pub fn cursor_key(&self) -> Result<CursorKey> {
+        self.keys.held().cursor_key(self.store.clock().now()).map_err(Error::Internal)
     }
 
     /// The application behind a request.
@@ -66,6 +82,8 @@ impl App {
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(crate::organisations::routes::endpoints());
+    all.extend(crate::service_accounts::routes::endpoints());
+    all.extend(crate::service_accounts::oauth::endpoints());
     all.extend(crate::families::routes::endpoints());
     all.extend(crate::criteria::routes::endpoints());
     all.extend(crate::solutions::routes::endpoints());

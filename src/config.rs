@@ -11,6 +11,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::Deserialize;
 
+use crate::auth::issuers::IssuerSettings;
+use crate::auth::token::MAX_LIFETIME;
 use crate::db::{Backend, Limits};
 
 /// What was given, from any source.
@@ -30,13 +32,18 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_DATA_DIR", value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
 
-    /// Ed25519 key in PKCS#8 PEM that signs tokens; instances share it [default: signing-key.pem in the data folder, made at first start]
+    /// Ed25519 keys in PKCS#8 PEM that sign tokens; instances share the file [default: signing-key.pem in the data folder, made at first start]
     #[arg(long, env = "GOUVTECH_SIGNING_KEY", value_name = "FILE", global = true)]
     pub signing_key: Option<PathBuf>,
 
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "GOUVTECH_BIND", value_name = "ADDRESS", global = true)]
     pub bind: Option<SocketAddr>,
+
+    /// Issuers of others whose tokens are believed; tables of the file only.
+    #[arg(skip)]
+    #[serde(default)]
+    pub issuers: Vec<IssuerSettings>,
 
     /// `iss` of tokens [default: gouvtech-catalogue]
     #[arg(long, env = "GOUVTECH_ISSUER", value_name = "TEXT", global = true)]
@@ -45,6 +52,14 @@ pub struct Given {
     /// `aud` of tokens [default: gouvtech-catalogue]
     #[arg(long, env = "GOUVTECH_AUDIENCE", value_name = "TEXT", global = true)]
     pub audience: Option<String>,
+
+    /// Life of the tokens that service accounts get, in seconds [default: 600]
+    #[arg(long, env = "GOUVTECH_TOKEN_LIFETIME_SECONDS", value_name = "N", global = true)]
+    pub token_lifetime_seconds: Option<i64>,
+
+    /// Longest validity of a service account, in days; also the default [default: 365]
+    #[arg(long, env = "GOUVTECH_SERVICE_ACCOUNT_DAYS", value_name = "N", global = true)]
+    pub service_account_days: Option<i64>,
 
     /// Threads that serve requests [default: the number of cores]
     #[arg(long, env = "GOUVTECH_WORKERS", value_name = "N", global = true)]
@@ -142,8 +157,11 @@ pub struct Settings {
     /// Whether a missing key is made: only at its default place.
     pub may_make_key: bool,
     pub bind: SocketAddr,
+    pub issuers: Vec<IssuerSettings>,
     pub issuer: String,
     pub audience: String,
+    pub token_lifetime_seconds: i64,
+    pub service_account_days: i64,
     pub workers: usize,
     pub limits: Limits,
     pub log: String,
@@ -194,13 +212,19 @@ impl Settings {
         let signing_key = setting!(signing_key);
         let may_make_key = signing_key.is_none();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let issuer = setting!(issuer, "gouvtech-catalogue".to_owned());
+        let issuers = if given.issuers.is_empty() { file.issuers } else { given.issuers };
+        check_issuers(&issuers, &issuer)?;
         Ok(Self {
             backend,
+            issuers,
             may_make_key,
             signing_key: signing_key.unwrap_or_else(|| data_dir.join("signing-key.pem")),
             bind: setting!(bind, SocketAddr::from(([127, 0, 0, 1], 8080))),
-            issuer: setting!(issuer, "gouvtech-catalogue".to_owned()),
+            issuer,
             audience: setting!(audience, "gouvtech-catalogue".to_owned()),
+            token_lifetime_seconds: setting!(token_lifetime_seconds, 600, 60..=MAX_LIFETIME),
+            service_account_days: setting!(service_account_days, 365, 1..=1095),
             workers: setting!(workers, cores, 1..=1024),
             limits: Limits {
                 connections: setting!(connections, 8, 1..=1000),
@@ -231,6 +255,18 @@ fn read_file(path: &Path) -> Result<Given, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| named("config", &format!("{shown}: {e}")))?;
     toml::from_str(&text).map_err(|e| named("config", &format!("{shown}: {e}")))
+}
+
+/// Each on its own, and no two under one name: a token must have one reading.
+fn check_issuers(issuers: &[IssuerSettings], own: &str) -> Result<(), String> {
+    for (place, one) in issuers.iter().enumerate() {
+        let named = |reason: String| format!("setting issuers[{place}] (a table of the file of settings): {reason}");
+        one.check().map_err(named)?;
+        if one.issuer == own || issuers.iter().take(place).any(|other| other.issuer == one.issuer) {
+            return Err(named(format!("issuer: {} is there already", one.issuer)));
+        }
+    }
+    Ok(())
 }
 
 fn within<T: PartialOrd + std::fmt::Display + Copy>(

@@ -3,7 +3,7 @@
 //!
 //! The map of the house:
 //! - one folder per noun ([`organisations`], [`families`], [`solutions`],
-//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`]), each with the same
+//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
@@ -37,4 +37,5 @@ pub mod organisations;
 pub mod probes;
 pub mod reviews;
 pub mod seed;
+pub mod service_accounts;
 pub mod solutions;

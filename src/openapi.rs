@@ -11,7 +11,9 @@ use utoipa::openapi::{ComponentsBuilder, Info, LicenseBuilder, OpenApiBuilder, P
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::app;
+use crate::auth::Role;
 use crate::error::Code;
+use crate::service_accounts::oauth;
 use crate::solutions::view::Tombstone;
 
 const DESCRIPTION: &str = "A catalogue of digital solutions for public buyers: what exists, what vendors declare, what \
@@ -29,6 +31,7 @@ const TAGS: &[(&str, &str)] = &[
     ("evaluations", "Self-evaluations against a criteria set."),
     ("reviews", "What users say."),
     ("labels", "The third-party label: applications, findings, decisions, register."),
+    ("service-accounts", "Credentials of systems, and the tokens they get."),
     ("service", "Probes, keys and this description."),
 ];
 
@@ -66,10 +69,7 @@ pub fn document() -> Value {
     }]);
     document["tags"] =
         TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
-    document["components"]["securitySchemes"] = json!({"bearer": {
-        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "Access token (RFC 9068), verified as RFC8725 asks: `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
-    }});
+    document["components"]["securitySchemes"] = security_schemes();
     add_problem_schema(&mut document);
     refer_to_rows(&mut document);
     lift_descriptions(&mut document);
@@ -88,6 +88,27 @@ pub fn document() -> Value {
     document
 }
 
+/// A token of whatever origin, or the way a service account gets one.
+fn security_schemes() -> Value {
+    let mut scopes = Map::new();
+    for role in Role::ALL {
+        scopes.insert(role.code().to_owned(), json!(format!("Act as {role}.")));
+        for duty in role.duties() {
+            scopes.insert(format!("{role}:{duty}"), json!(format!("Act as {role} with the duty {duty}.")));
+        }
+    }
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "Access token (RFC 9068), verified as RFC8725 asks: `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
+        },
+        "oauth2": {
+            "type": "oauth2", "description": "How a service account gets its access token (RFC 6749 §4.4).",
+            "flows": {"clientCredentials": {"tokenUrl": oauth::PATH, "scopes": scopes}},
+        },
+    })
+}
+
 fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mut Value)> {
     document["paths"].as_object_mut().into_iter().flatten().flat_map(|(path, item)| {
         let path = path.clone();
@@ -102,6 +123,8 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mu
 /// Adds what follows from an operation's shape; gives the schema it patches, if it does.
 fn complete((path, method, operation): (String, String, &mut Value)) -> Option<String> {
     let is_api = path.starts_with("/api/");
+    // Another standard says how it is asked and what it answers.
+    let is_oauth = path == oauth::PATH;
     let has_body = operation.get("requestBody").is_some();
     let security = operation["security"].as_array().cloned().unwrap_or_default();
     let may_be_anonymous = security.iter().any(|one| one.as_object().is_none_or(Map::is_empty));
@@ -110,9 +133,15 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         ["200", "201", "202", "204"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
     let is_transition = method == "post" && status == "200";
     let is_part = operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "If-Match"));
-    let needs_match = is_api && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
-    let writes = is_api && method != "get";
+    let needs_match = is_api && !is_oauth && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
+    let writes = is_api && !is_oauth && method != "get";
     let answers_json = operation["responses"][status]["content"].get("application/json").is_some();
+
+    // Service accounts call whatever takes a token, but do not manage each other.
+    if !path.contains("/service-accounts") {
+        let also = security.iter().filter_map(|one| Some(json!({"oauth2": one.get("bearer")?})));
+        operation["security"] = security.iter().cloned().chain(also).collect();
+    }
 
     let parameters = operation.as_object_mut().map(|o| o.entry("parameters").or_insert_with(|| json!([])));
     if let Some(parameters) = parameters.and_then(Value::as_array_mut) {
@@ -158,12 +187,15 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
     when(path.starts_with("/api/v1/solutions/{id}"), &[Code::Gone]);
     for code in errors {
+        if operation["responses"].get(code.status().as_str()).is_some() {
+            continue;
+        }
         operation["responses"][code.status().as_str()] =
             json!({"$ref": format!("#/components/responses/{}", response_name(code))});
     }
     if answers_json {
         let mut headers = Map::new();
-        if is_api {
+        if is_api && !is_oauth {
             headers.insert("ETag".into(), json!({"$ref": "#/components/headers/ETag"}));
         }
         if status == "201" {
@@ -378,6 +410,7 @@ fn patch_example(schema: &str) -> Value {
         "SolutionSheet" => json!({"summary": "Démarches en ligne, de bout en bout.", "logo": null}),
         "OrganisationDetails" => json!({"website": "https://exemple.fr/solutions", "size": "medium"}),
         "ReviewContent" => json!({"overall": 5, "context": {"software_version": "4.3"}}),
+        "ServiceAccountDetails" => json!({"name": "Annuaire", "duties": []}),
         "Criterion" => json!({"weight": 3}),
         "SetContent" => json!({"note": {"fr": "Seconde édition.", "en": "Second edition."}}),
         _ => json!({}),

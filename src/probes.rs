@@ -86,13 +86,17 @@ async fn find_document(app: Data<App>) -> HttpResponse {
 
 /// Public keys of this server
 ///
-/// A JWK Set (RFC 7517) with the key that signs access tokens.
+/// A JWK Set (RFC 7517) with every key that access tokens may be signed with: the
+/// one that signs, the next one before it does, the one before until its tokens
+/// have expired.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "service", security(()),
     responses((status = 200, description = "The keys.", body = Object)))]
 async fn find_keys(app: Data<App>) -> HttpResponse {
+    let now = app.store.clock().now();
+    let keys = app.keys.current(now).await;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300, stale-while-revalidate=600"))
-        .json(app.key.jwks())
+        .json(keys.jwks(now))
 }
 
 /// A problem explained.

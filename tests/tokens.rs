@@ -51,7 +51,7 @@ fn encoded(text: &str) -> String {
 impl Mint<'_> {
     fn signed(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", encoded(header), encoded(claims));
-        let signature = self.app.inner.key.sign(message.as_bytes()).expect("signed");
+        let signature = self.app.signer().sign(message.as_bytes()).expect("signed");
         format!("{message}.{signature}")
     }
 
@@ -131,7 +131,7 @@ fn signature(token: &str) -> &str {
 
 fn the_public_key_is_no_secret(app: &App) {
     let mint = mint(app);
-    let jwks = app.inner.key.jwks();
+    let jwks = app.inner.keys.held().jwks(app.clock.now());
     let x = jwks["keys"][0]["x"].as_str().expect("x").to_owned();
     let raw = URL_SAFE_NO_PAD.decode(&x).expect("base64url");
     // RFC 8410: the fixed prefix of an Ed25519 SubjectPublicKeyInfo, then the key.
@@ -149,7 +149,7 @@ fn the_public_key_is_no_secret(app: &App) {
         spki,
         jwks["keys"][0].to_string().into_bytes(),
         jwks.to_string().into_bytes(),
-        app.inner.key.id.clone().into_bytes(),
+        app.signer().id.clone().into_bytes(),
         Vec::new(),
         b"secret".to_vec(),
         b"password".to_vec(),
@@ -193,7 +193,7 @@ fn a_header_that_brings_or_names_a_key_is_refused(app: &App) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
     listener.set_nonblocking(true).expect("non-blocking");
     let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
-    let jwk = app.inner.key.jwks()["keys"][0].clone();
+    let jwk = app.inner.keys.held().jwks(app.clock.now())["keys"][0].clone();
     for (name, value) in [
         ("jwk", jwk),
         ("jku", json!(url)),
@@ -230,7 +230,7 @@ fn a_key_id_is_compared_and_never_looked_up(app: &App) {
         mint.refused(&format!("kid {kid:?}"), &mint.with_header("kid", json!(kid)));
     }
     mint.refused("no kid", &mint.with_header("kid", Value::Null));
-    mint.refused("a list of kid", &mint.with_header("kid", json!([app.inner.key.id])));
+    mint.refused("a list of kid", &mint.with_header("kid", json!([app.signer().id])));
     for number in 0..50 {
         mint.refused("an unknown kid", &mint.with_header("kid", json!(format!("key-{number}"))));
     }
@@ -387,7 +387,7 @@ fn a_token_of_another_form_is_refused(app: &App) {
     for spaces in 0..3 {
         let claims = format!("{}{}", mint.claims, " ".repeat(spaces));
         let message = format!("{}.{}", encoded(&mint.header.to_string()), URL_SAFE.encode(&claims));
-        let signature = app.inner.key.sign(message.as_bytes()).expect("signed");
+        let signature = app.signer().sign(message.as_bytes()).expect("signed");
         let padded = format!("{message}.{signature}");
         if message.ends_with('=') {
             mint.refused("a padded payload", &padded);

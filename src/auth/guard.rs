@@ -7,12 +7,13 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 
+use super::refusal::{self, Refusal, RefusalKind};
 use super::{Duty, Principal, Role, token};
 use crate::app::App;
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::text;
 
 /// Anybody: with a token, its principal; with a bad one, nobody.
@@ -89,15 +90,41 @@ guards! {
     Registrant = (Vendor) | (Buyer) | (Auditor) | (Operator, Administrator);
     /// Who may withdraw a label application.
     Abandoner = (Vendor, Signatory) | (Operator, LabelOfficer);
+    /// May commit its organisation, or administers the catalogue.
+    Committer = (Vendor, Signatory) | (Buyer, Administrator) | (Auditor, DecisionMaker) | (Operator, Administrator);
+}
+
+/// A person who may commit its organisation: manages service accounts. No
+/// service account does, whatever its duties.
+#[derive(Debug, Clone)]
+pub struct AccountManager(pub Principal);
+
+impl FromRequest for AccountManager {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authorise(request, Committer::ALLOWED).and_then(|principal| match principal.service_account {
+            None => Ok(Self(principal)),
+            Some(_) => {
+                RefusalKind::Role.count();
+                Err(Error::forbidden(text!(
+                    "Un compte de service ne gère pas de comptes de service.",
+                    "A service account does not manage service accounts."
+                )))
+            }
+        }))
+    }
 }
 
 fn authorise(request: &HttpRequest, allowed: &[(Role, Option<Duty>)]) -> Result<Principal> {
-    let principal = authenticate(request)?.ok_or_else(|| challenge(None))?;
+    let principal = authenticate(request)?.ok_or_else(refusal::missing)?;
     let fits =
         |(role, duty): &(Role, Option<Duty>)| principal.role == *role && duty.is_none_or(|duty| principal.has(duty));
     if allowed.iter().any(fits) {
         return Ok(principal);
     }
+    RefusalKind::Role.count();
     let needed = allowed
         .iter()
         .map(|(role, duty)| match duty {
@@ -111,12 +138,14 @@ fn authorise(request: &HttpRequest, allowed: &[(Role, Option<Duty>)]) -> Result<
 
 /// What the boundary found out about who calls; guards read it.
 #[derive(Debug, Clone)]
-pub struct Identity(pub std::result::Result<Option<Principal>, Problem>);
+pub struct Identity(pub std::result::Result<Option<Principal>, Refusal>);
 
 impl Identity {
     /// Reads the token of a request, once, before anything else happens to it.
     pub async fn of(app: &App, headers: &HeaderMap) -> Self {
-        Self(identify(app, headers).await.map_err(Error::into_problem))
+        // Whoever asks for what: keys that were rotated are noticed here.
+        let _keys = app.keys.current(app.store.clock().now()).await;
+        Self(identify(app, headers).await)
     }
 }
 
@@ -124,39 +153,22 @@ impl Identity {
 fn authenticate(request: &HttpRequest) -> Result<Option<Principal>> {
     match request.extensions().get::<Identity>() {
         Some(Identity(Ok(principal))) => Ok(principal.clone()),
-        Some(Identity(Err(problem))) => Err(problem.clone().into()),
+        Some(Identity(Err(refusal))) => Err(refusal.into_error()),
         None => Err(Error::Internal("nobody asked who calls".to_owned())),
     }
 }
 
-async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Principal>> {
+async fn identify(app: &App, headers: &HeaderMap) -> std::result::Result<Option<Principal>, Refusal> {
+    let scheme = |reason| Refusal::new(RefusalKind::Scheme, reason);
     let mut headers = headers.get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Ok(None) };
     if headers.next().is_some() {
-        return Err(challenge(Some("there are two Authorization headers")));
+        return Err(scheme("there are two Authorization headers"));
     }
-    let text = header.to_str().map_err(|_| challenge(Some("the header is not text")))?;
+    let text = header.to_str().map_err(|_| scheme("the header is not text"))?;
     let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start_matches(' '),
-        _ => return Err(challenge(Some("the scheme is not Bearer"))),
+        Some((name, token)) if name.eq_ignore_ascii_case("bearer") => token.trim_start_matches(' '),
+        _ => return Err(scheme("the scheme is not Bearer")),
     };
-    token::verify(&app.key, &app.policy, token, app.store.clock().now()).map(Some).map_err(|refusal| {
-        tracing::warn!(reason = refusal.0, "token refused");
-        challenge(Some(refusal.0))
-    })
-}
-
-/// 401 with what RFC 6750 §3 wants said.
-fn challenge(refusal: Option<&'static str>) -> Error {
-    let (detail, header) = match refusal {
-        None => (
-            text!("Cette action demande un jeton d’accès.", "This action needs an access token."),
-            "Bearer realm=\"gouvtech-catalogue\"".to_owned(),
-        ),
-        Some(why) => (
-            text!("Le jeton est refusé : {why}.", "The token is refused: {why}."),
-            format!("Bearer realm=\"gouvtech-catalogue\", error=\"invalid_token\", error_description=\"{why}\""),
-        ),
-    };
-    Problem::new(Code::Unauthenticated, detail).with_header(WWW_AUTHENTICATE, &header).into()
+    token::verify(app, token, app.store.clock().now()).await.map(Some)
 }

@@ -1,10 +1,5 @@
-//! The server's own key: an Ed25519 pair (RFC 8032) in PKCS#8 (RFC 5958), as
+//! One key of the server: an Ed25519 pair (RFC 8032) in PKCS#8 (RFC 5958), as
 //! `openssl genpkey -algorithm ed25519` writes it.
-
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -25,56 +20,21 @@ pub struct ServerKey {
     x: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    cursor_key: CursorKey,
 }
 
 impl ServerKey {
-    /// Reads the key file, or makes it with mode 0600 when `may_make` and it is absent.
+    /// A new key, as text of its file.
     ///
     /// # Errors
-    /// What is wrong with the file, in words for whoever starts the server.
-    pub fn load(path: &Path, may_make: bool) -> Result<Self, String> {
-        let shown = path.display();
-        match std::fs::read(path) {
-            Ok(pem) => {
-                let mode = std::fs::metadata(path).map_err(|e| format!("{shown}: {e}"))?.permissions().mode() & 0o777;
-                if mode & 0o077 != 0 {
-                    return Err(format!("{shown} can be read by others (mode {mode:04o}): chmod 600 {shown}"));
-                }
-                Self::from_pem(&pem).map_err(|e| format!("{shown}: {e}"))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_make => {
-                Self::make(path).map_err(|e| format!("{shown}: {e}"))?;
-                Self::load(path, false)
-            }
-            Err(error) => Err(format!("{shown}: {error}")),
-        }
-    }
-
-    /// Writes a new key beside its place and links it there: two instances that
-    /// start at once end up with the same one, and none reads half a file.
-    fn make(path: &Path) -> Result<(), String> {
+    /// No randomness.
+    pub fn fresh_pem() -> Result<String, String> {
         let document =
             Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| "no randomness for a key".to_owned())?;
-        let text = pem::encode_config(
+        Ok(pem::encode_config(
             &pem::Pem::new("PRIVATE KEY", document.as_ref()),
             pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF),
-        );
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-        }
-        let fresh = path.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| match std::fs::hard_link(&fresh, path) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-                _ => Ok(()),
-            });
-        let removed = std::fs::remove_file(&fresh);
-        written.and(removed).map_err(|e| e.to_string())
+        ))
     }
 
     /// From PKCS#8 in PEM.
@@ -93,10 +53,16 @@ impl ServerKey {
         let x = URL_SAFE_NO_PAD.encode(public);
         // RFC 7638: the thumbprint of the required members, in this order.
         let thumbprint = Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#));
+        let encoding = EncodingKey::from_ed_der(pem.contents());
+        // A secret for cursors that every instance with this key derives alike:
+        // Ed25519 signatures are deterministic, and no token signs this message.
+        let secret = jsonwebtoken::crypto::sign(b"gouvtech-catalogue cursor key v1", &encoding, ALGORITHM)
+            .map_err(|e| e.to_string())?;
         let key = Self {
             id: URL_SAFE_NO_PAD.encode(thumbprint),
             decoding: DecodingKey::from_ed_components(&x).map_err(|e| e.to_string())?,
-            encoding: EncodingKey::from_ed_der(pem.contents()),
+            encoding,
+            cursor_key: CursorKey::derive(secret.as_bytes()),
             x,
         };
         key.try_once()?;
@@ -121,17 +87,13 @@ impl ServerKey {
         jsonwebtoken::crypto::verify(signature, message, &self.decoding, ALGORITHM).unwrap_or(false)
     }
 
-    /// A secret for cursors that every instance with this key derives alike:
-    /// Ed25519 signatures are deterministic, and no token signs this message.
-    ///
-    /// # Errors
-    /// The signing library's words.
-    pub fn cursor_key(&self) -> Result<CursorKey, String> {
-        self.sign(b"gouvtech-catalogue cursor key v1").map(|secret| CursorKey::derive(secret.as_bytes()))
+    /// What signs cursors with this key.
+    pub fn cursor_key(&self) -> CursorKey {
+        self.cursor_key.clone()
     }
 
-    /// The public half as a JWK Set (RFC 7517, RFC 8037).
-    pub fn jwks(&self) -> Value {
-        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": self.x, "kid": self.id, "use": "sig", "alg": "EdDSA"}]})
+    /// The public half as a JWK (RFC 7517, RFC 8037).
+    pub fn jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": self.x, "kid": self.id, "use": "sig", "alg": "EdDSA"})
     }
 }

@@ -1,8 +1,17 @@
 //! Who calls: keys, tokens, principals, and guards that stand first among a
 //! handler's arguments.
+//!
+//! [`token`] reads a token, ours with a key of the [`ring`] or another
+//! [`issuers`]' with a key of its [`provider`]; [`guard`] decides who may call a
+//! handler; [`refusal`] is the closed list of what may be wrong.
 
 pub mod guard;
+pub mod issuers;
+pub mod jwk;
 pub mod keys;
+pub mod provider;
+pub mod refusal;
+pub mod ring;
 pub mod token;
 
 use crate::db::{Actor, Id};
@@ -71,6 +80,10 @@ pub struct Principal {
     pub organisation: Option<Id>,
     /// The same, by the SIRET of its seat; resolved where the database is at hand.
     pub siret: Option<String>,
+    /// Whether the issuer's word on that SIRET confirms a registration.
+    pub confirms_organisation: bool,
+    /// The service account that calls; none for a person.
+    pub service_account: Option<Id>,
 }
 
 impl Principal {

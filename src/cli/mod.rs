@@ -2,6 +2,7 @@
 
 mod healthcheck;
 mod import;
+mod keys;
 mod migrate;
 mod openapi;
 mod serve;
@@ -38,6 +39,9 @@ enum Command {
     Import(import::Import),
     /// Make an access token for development and print it
     Token(token::Token),
+    /// List, rotate or retire the keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Print the OpenAPI document
     Openapi,
     /// Ask a running server whether it is ready; for containers
@@ -52,6 +56,7 @@ pub fn run() -> ExitCode {
         Command::Migrate => migrate::run(&settings),
         Command::Import(import) => import.run(settings),
         Command::Token(token) => token.run(&settings),
+        Command::Keys(keys) => keys.run(&settings),
         Command::Openapi => openapi::run(),
         Command::Healthcheck(check) => check.run(&settings),
     });

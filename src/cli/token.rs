@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::auth::keys::ServerKey;
+use crate::auth::ring::Keys;
 use crate::auth::token::{Grant, MAX_LIFETIME, Policy, issue};
 use crate::auth::{Duty, Role};
 use crate::clock::Clock;
@@ -39,8 +39,10 @@ impl Token {
             let possible = self.role.duties().iter().map(|d| d.code()).collect::<Vec<_>>().join(", ");
             return Err(format!("--duty {duty} is not one of the role {}: {possible}", self.role));
         }
-        let key = ServerKey::load(&settings.signing_key, settings.may_make_key)
+        let now = Clock::default().now();
+        let keys = Keys::load(&settings.signing_key, settings.may_make_key, now)
             .map_err(|reason| format!("setting signing_key (--signing-key, GOUVTECH_SIGNING_KEY): {reason}"))?;
+        let key = keys.held().signer(now)?;
         let policy = Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() };
         let grant = Grant {
             subject: self.subject,
@@ -48,9 +50,10 @@ impl Token {
             duties: self.duties,
             organisation: self.organisation,
             siret: self.siret,
+            service_account: None,
             lifetime_seconds: self.ttl,
         };
-        super::say(&issue(&key, &policy, &grant, Clock::default().now())?);
+        super::say(&issue(&key, &policy, &grant, now)?);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -69,17 +72,18 @@ fn id(text: &str) -> Result<Id, String> {
 }
 
 fn lifetime(text: &str) -> Result<i64, String> {
-    let unit = text.chars().last().filter(|c| c.is_ascii_alphabetic());
-    let (number, factor) = match unit {
-        Some('h') => (text.trim_end_matches('h'), 3600),
-        Some('m') => (text.trim_end_matches('m'), 60),
-        Some('s') => (text.trim_end_matches('s'), 1),
-        Some(_) => return Err("expected a number and s, m or h".to_owned()),
-        None => (text, 1),
+    seconds(text)
+        .filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
+        .ok_or_else(|| "expected between 1s and 1h: a number and s, m or h".to_owned())
+}
+
+/// A number and s, m or h; without a letter, seconds.
+pub(super) fn seconds(text: &str) -> Option<i64> {
+    let (number, factor) = match text.chars().last()? {
+        'h' => (text.strip_suffix('h')?, 3600),
+        'm' => (text.strip_suffix('m')?, 60),
+        's' => (text.strip_suffix('s')?, 1),
+        _ => (text, 1),
     };
-    let seconds = number.parse::<i64>().ok().and_then(|n| n.checked_mul(factor));
-    match seconds {
-        Some(seconds) if (1..=MAX_LIFETIME).contains(&seconds) => Ok(seconds),
-        _ => Err("expected between 1s and 1h".to_owned()),
-    }
+    number.parse::<i64>().ok().and_then(|number| number.checked_mul(factor))
 }

@@ -49,6 +49,7 @@ crate::codes! {
         Review = "review",
         LabelApplication = "label_application",
         Label = "label",
+        ServiceAccount = "service_account",
     }
 }
 

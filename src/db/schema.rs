@@ -81,6 +81,30 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
+    service_accounts (id) {
+        id -> Id,
+        version -> Integer,
+        organisation_id -> Id,
+        name -> Text,
+        role -> Text,
+        duties -> Json,
+        prefix -> Text,
+        hash -> Text,
+        previous_prefix -> Nullable<Text>,
+        previous_hash -> Nullable<Text>,
+        previous_until -> Nullable<Instant>,
+        expires_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+        last_used_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
     criteria_sets (id) {
         id -> Id,
         version -> Integer,

@@ -203,7 +203,7 @@ fn settle(value: &mut Value, place: &mut String, faults: &mut Vec<Fault>) {
 }
 
 /// The bytes of a body of one of the accepted types, within the limits of size and time.
-async fn receive(request: &HttpRequest, mut payload: Payload, accepted: &[&str]) -> Result<(Data<App>, Bytes)> {
+pub async fn receive(request: &HttpRequest, mut payload: Payload, accepted: &[&str]) -> Result<(Data<App>, Bytes)> {
     let app = App::of(request)?;
     check_content_type(request, accepted)?;
     let limit = app.settings.max_body_bytes;

@@ -25,6 +25,9 @@ use crate::text;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Marks an error that has the form of another standard than RFC 9457.
+pub struct OwnForm;
+
 /// What the boundary remembers of a request while it is served.
 struct Head {
     id: String,
@@ -140,7 +143,8 @@ fn problem_of(response: &HttpResponse) -> Option<Problem> {
 /// Gives a response its last form: problem, entity tag, shared headers.
 fn finish(mut response: ServiceResponse<BoxBody>, head: &Head) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
+    let is_rendered = response.response().extensions().get::<OwnForm>().is_some();
+    if (status.is_client_error() || status.is_server_error()) && !is_rendered {
         let problem = problem_of(response.response()).unwrap_or_else(|| problem_for(status));
         let allow = response.headers().get(ALLOW).cloned();
         let (request, _) = response.into_parts();

@@ -119,7 +119,11 @@ impl Slice {
 
 /// Signs cursors, so that only places this service gave out are looked up.
 #[derive(Clone)]
-pub struct CursorKey(Hmac<Sha256>);
+pub struct CursorKey {
+    seals: Hmac<Sha256>,
+    /// What also opens: keys before and after the one that seals.
+    opens: Vec<Hmac<Sha256>>,
+}
 
 impl std::fmt::Debug for CursorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,30 +135,40 @@ impl CursorKey {
     /// Derived from the server's signing key, which all instances share.
     pub fn derive(secret: &[u8]) -> Self {
         let digest = Sha256::new().chain_update(b"gouvtech-catalogue cursor v1").chain_update(secret).finalize();
-        Self(Hmac::new_from_slice(&digest).unwrap_or_else(|_| Hmac::new(&Default::default())))
+        let seals = Hmac::new_from_slice(&digest).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        Self { seals, opens: Vec::new() }
     }
 
-    fn mac(&self, canonical: &str, payload: &[u8]) -> Vec<u8> {
-        let mut mac = self.0.clone();
+    /// Opens what the other seals, too.
+    pub fn or(mut self, other: Self) -> Self {
+        self.opens.push(other.seals);
+        self.opens.extend(other.opens);
+        self
+    }
+
+    fn mac(key: &Hmac<Sha256>, canonical: &str, payload: &[u8]) -> Vec<u8> {
+        let mut mac = key.clone();
         mac.update(&(canonical.len() as u64).to_be_bytes());
         mac.update(canonical.as_bytes());
         mac.update(payload);
         mac.finalize().into_bytes().iter().take(16).copied().collect()
     }
 
-    fn seal(&self, canonical: &str, after: &After) -> String {
+    pub(crate) fn seal(&self, canonical: &str, after: &After) -> String {
         let payload = serde_json::to_vec(after).unwrap_or_default();
-        let mut sealed = self.mac(canonical, &payload);
+        let mut sealed = Self::mac(&self.seals, canonical, &payload);
         sealed.extend(payload);
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    fn open(&self, canonical: &str, cursor: &str) -> Option<After> {
+    pub(crate) fn open(&self, canonical: &str, cursor: &str) -> Option<After> {
         let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (tag, payload) = sealed.split_at_checked(16)?;
-        let expected = self.mac(canonical, payload);
-        let same = tag.iter().zip(&expected).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0;
-        same.then(|| serde_json::from_slice(payload).ok()).flatten()
+        let is_ours = std::iter::once(&self.seals).chain(&self.opens).any(|key| {
+            let expected = Self::mac(key, canonical, payload);
+            tag.iter().zip(&expected).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+        });
+        is_ours.then(|| serde_json::from_slice(payload).ok()).flatten()
     }
 }
 

@@ -148,7 +148,7 @@ impl Reply {
     /// Reads where in a list the caller is.
     pub fn slice<T>(&self, query: &Query<T>, cursor: Option<&str>, limit: Option<i64>) -> Result<Slice> {
         let canonical = format!("{}?{}", self.path, query.canonical);
-        Slice::new(&self.app.cursor_key, &canonical, cursor, limit)
+        Slice::new(&self.app.cursor_key()?, &canonical, cursor, limit)
     }
 
     /// 200 with one resource.

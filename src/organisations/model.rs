@@ -12,6 +12,7 @@ use crate::db::{Actor, Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::http::{After, Key, Page, Slice};
+use crate::service_accounts::ServiceAccount;
 use crate::{keyset, text, versioned};
 
 /// An organisation.
@@ -246,7 +247,8 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Finds the organisation behind a token; a suspended one is refused.
+    /// Finds the organisation behind a token; a suspended one is refused, and so is
+    /// the token of a service account that may less by now.
     pub fn of(db: &mut Db, principal: Option<&Principal>) -> Result<Self> {
         let Some(principal) = principal else { return Ok(Self::default()) };
         let organisation = match (principal.organisation, &principal.siret) {
@@ -265,6 +267,9 @@ impl Viewer {
                 "L’organisation pour laquelle ce jeton agit est suspendue.",
                 "The organisation this token acts for is suspended."
             )));
+        }
+        if let Some(account) = principal.service_account {
+            ServiceAccount::refuse_outdated(db, account, principal)?;
         }
         Ok(Self { principal: Some(principal.clone()), organisation })
     }

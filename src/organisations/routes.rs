@@ -50,7 +50,9 @@ async fn list_organisations(visitor: Visitor, reply: Reply, query: Query<Organis
 /// Register an organisation
 ///
 /// By whoever will act for it, with a token that names no organisation yet: it
-/// stays `pending` until the operator confirms. By the operator: active at once.
+/// stays `pending` until the operator confirms. With a token that names a SIRET, only
+/// the organisation of that SIRET; it is active at once when the token's issuer is
+/// trusted with that. By the operator: active at once.
 #[utoipa::path(post, path = "/api/v1/organisations", tag = "organisations",
     security(("bearer" = ["vendor"]), ("bearer" = ["buyer"]), ("bearer" = ["auditor"]), ("bearer" = ["operator:administrator"])),
     request_body = OrganisationDetails,
@@ -74,11 +76,14 @@ async fn create_organisation(
                 let details = body.accept_with(|details| {
                     let mut faults = rules::faults(details);
                     faults.extend(claimed_kinds(&caller, details));
+                    faults.extend(claimed_siren(&caller, details));
                     faults
                 })?;
-                let status = if by_operator { OrganisationStatus::Active } else { OrganisationStatus::Pending };
+                // What the token says of the SIREN was compared above.
+                let is_confirmed = by_operator || is_confirmed_by_issuer(&caller, &details);
+                let status = if is_confirmed { OrganisationStatus::Active } else { OrganisationStatus::Pending };
                 let mut organisation = Organisation::new(details, status, tx.now);
-                organisation.identifier_verified_at = by_operator.then_some(tx.now);
+                organisation.identifier_verified_at = is_confirmed.then_some(tx.now);
                 organisation.refuse_duplicate(tx.db)?;
                 organisation.register(tx)?;
                 // Who registered sees what was registered.
@@ -87,6 +92,33 @@ async fn create_organisation(
             |view| format!("/api/v1/organisations/{}", view.id),
         )
         .await
+}
+
+/// A token with a SIRET registers that organisation and no other.
+fn claimed_siren(caller: &Principal, details: &OrganisationDetails) -> Vec<Fault> {
+    let Some(siret) = caller.siret.as_deref().filter(|_| caller.role != Role::Operator) else { return Vec::new() };
+    if rules::siren(details).as_deref() == siret.get(..9) {
+        return Vec::new();
+    }
+    vec![Fault::body(
+        "/siren",
+        "siren_not_of_token",
+        text!(
+            "Le SIREN attendu est celui du SIRET que porte le jeton.",
+            "Expected: the SIREN of the SIRET that the token carries."
+        ),
+    )]
+}
+
+/// Whether the issuer's word is enough: on who it is, as what the token's role says
+/// and nothing more. Audit bodies are the operator's to accept.
+fn is_confirmed_by_issuer(caller: &Principal, details: &OrganisationDetails) -> bool {
+    let kind = match caller.role {
+        Role::Vendor => OrganisationKind::Vendor,
+        Role::Buyer => OrganisationKind::PublicBody,
+        Role::Auditor | Role::Operator => return false,
+    };
+    caller.confirms_organisation && caller.siret.is_some() && details.kinds == [kind]
 }
 
 /// What one may call oneself at registration follows from the token's role.

@@ -243,6 +243,8 @@ impl Story {
             duties: role.duties().to_vec(),
             organisation: organisation.map(|key| self.organisation(key).map(|one| one.id)).transpose()?,
             siret: None,
+            confirms_organisation: false,
+            service_account: None,
         })
     }
 

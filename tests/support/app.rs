@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use actix_web::web::Data;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use gouvtech_catalogue::app::{self, App as Application};
+use gouvtech_catalogue::auth::keys::ServerKey;
 use gouvtech_catalogue::auth::token::{self, Grant};
 use gouvtech_catalogue::auth::{Duty, Role};
 use gouvtech_catalogue::clock::Clock;
@@ -136,6 +137,11 @@ impl App {
         Self::start_with(templates, kind, Given::default())
     }
 
+    /// Another application like this one, with other settings and a database of its own.
+    pub fn another(&self, given: Given) -> Self {
+        Self::start_with(&self.templates, self.kind, given)
+    }
+
     fn start_with(templates: &Arc<Templates>, kind: Kind, given: Given) -> Self {
         let database = templates.copy(kind, true);
         let folder = tempfile::tempdir().expect("a folder");
@@ -213,9 +219,19 @@ impl App {
             duties: duties.to_vec(),
             organisation,
             siret: None,
+            service_account: None,
             lifetime_seconds: 3600,
         };
-        token::issue(&self.inner.key, &self.inner.policy, &grant, self.clock.now()).expect("a token")
+        self.issue(&grant)
+    }
+
+    pub fn issue(&self, grant: &Grant) -> String {
+        token::issue(&self.signer(), &self.inner.policy, grant, self.clock.now()).expect("a token")
+    }
+
+    /// The key that signs this application's tokens.
+    pub fn signer(&self) -> Arc<ServerKey> {
+        self.inner.keys.held().signer(self.clock.now()).expect("a key")
     }
 
     pub fn request(&self, method: &str, path: &str) -> Request<'_> {
