@@ -133,7 +133,8 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         ["200", "201", "202", "204"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
     let is_transition = method == "post" && status == "200";
     let is_part = operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "If-Match"));
-    let needs_match = is_api && !is_oauth && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
+    let needs_match =
+        is_api && !is_oauth && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
     let writes = is_api && !is_oauth && method != "get";
     let answers_json = operation["responses"][status]["content"].get("application/json").is_some();
 
@@ -187,11 +188,12 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
     when(path.starts_with("/api/v1/solutions/{id}"), &[Code::Gone]);
     for code in errors {
-        if operation["responses"].get(code.status().as_str()).is_some() {
-            continue;
-        }
         operation["responses"][code.status().as_str()] =
             json!({"$ref": format!("#/components/responses/{}", response_name(code))});
+    }
+    if is_oauth {
+        operation["responses"]["400"] = json!({"$ref": "#/components/responses/OauthRefused"});
+        operation["responses"]["401"] = json!({"$ref": "#/components/responses/OauthClientRefused"});
     }
     if answers_json {
         let mut headers = Map::new();
@@ -291,6 +293,16 @@ fn add_problem_schema(document: &mut Value) {
         }
         responses.insert(response_name(*code), response);
     }
+    let oauth = json!({"application/json": {"schema": {"$ref": "#/components/schemas/OauthError"}}});
+    responses.insert(
+        "OauthRefused".to_owned(),
+        json!({"description": "The request for a token is not understood, or asks for too much (RFC 6749 §5.2).", "content": oauth}),
+    );
+    responses.insert(
+        "OauthClientRefused".to_owned(),
+        json!({"description": "No service account has these credentials, or none that works (RFC 6749 §5.2).", "content": oauth,
+            "headers": {"WWW-Authenticate": {"$ref": "#/components/headers/WWW-Authenticate"}}}),
+    );
     document["components"]["responses"] = Value::Object(responses);
     document["components"]["headers"] = json!({
         "ETag": {"description": "`\"v<version>.<hash>\"`: send it back in If-Match or If-None-Match.", "schema": {"type": "string", "maxLength": 200}},

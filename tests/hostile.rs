@@ -119,7 +119,9 @@ fn operations(app: &App) -> Vec<Operation> {
                 let named = parameters.filter(|one| one["in"] == place);
                 named.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
             };
+            // Forms have rules, and errors, of another standard.
             let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
+            let content = content.filter(|(kind, _)| kind.contains("json"));
             let body = content.and_then(|(kind, media)| {
                 let reference = media["schema"]["$ref"].as_str()?.trim_start_matches('#');
                 Some((kind.clone(), document.pointer(reference).expect("a schema")["example"].clone()))

@@ -141,7 +141,9 @@ impl IssuerSettings {
     pub fn check(&self) -> Result<(), String> {
         let within = |name: &str, value: i64, range: std::ops::RangeInclusive<i64>| {
             let is_in = range.contains(&value);
-            is_in.then_some(()).ok_or_else(|| format!("{name}: {value} is not within {} and {}", range.start(), range.end()))
+            is_in
+                .then_some(())
+                .ok_or_else(|| format!("{name}: {value} is not within {} and {}", range.start(), range.end()))
         };
         let url = address(&self.issuer).map_err(|e| format!("issuer: {e}"))?;
         if url.query().is_some() || url.fragment().is_some() {
@@ -250,8 +252,7 @@ impl Issuer {
     pub fn principal(&self, claims: &Map<String, Value>) -> Result<Principal, Refusal> {
         let claim = |reason| Refusal::new(Kind::Claim, reason);
         let mapping = &self.settings.claims;
-        let is_as_required =
-            self.settings.require.iter().all(|(name, value)| claims.get(name) == Some(value));
+        let is_as_required = self.settings.require.iter().all(|(name, value)| claims.get(name) == Some(value));
         if !is_as_required {
             return Err(claim("a claim does not have the value that is required"));
         }

@@ -75,9 +75,8 @@ impl PublicKey {
         };
         // RFC 9864 calls EdDSA with this curve Ed25519.
         let is_meant = jwk.get("alg").is_none_or(|alg| {
-            alg.as_str().is_some_and(|alg| {
-                alg == algorithm.code() || (algorithm == Algorithm::EdDsa && alg == "Ed25519")
-            })
+            alg.as_str()
+                .is_some_and(|alg| alg == algorithm.code() || (algorithm == Algorithm::EdDsa && alg == "Ed25519"))
         });
         is_meant.then_some(Self { id, algorithm, key })
     }
@@ -134,7 +133,8 @@ mod tests {
 
     #[test]
     fn an_rsa_key_of_fewer_than_2048_bits_is_not_used() {
-        let of = |bytes: Vec<u8>| known(json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(bytes), "e": "AQAB", "kid": "a"}));
+        let of =
+            |bytes: Vec<u8>| known(json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(bytes), "e": "AQAB", "kid": "a"}));
         assert_eq!(of(vec![0xff; 256]), 1);
         assert_eq!(of(vec![0xff; 128]), 0);
         assert_eq!(of([vec![0x7f], vec![0xff; 255]].concat()), 0, "2047 bits");

@@ -105,7 +105,12 @@ impl Provider {
     ///
     /// # Errors
     /// There is no such key, or no key could be had at all.
-    pub async fn key(self: &Arc<Self>, kid: &str, algorithm: Algorithm, now: Instant) -> Result<Arc<PublicKey>, Refusal> {
+    pub async fn key(
+        self: &Arc<Self>,
+        kid: &str,
+        algorithm: Algorithm,
+        now: Instant,
+    ) -> Result<Arc<PublicKey>, Refusal> {
         let (age, is_failing) = self.with(|state| (state.had_at.map(|at| since(at, now)), state.is_failing));
         match age {
             Some(age) if age < self.cache_seconds / 2 => {}
@@ -182,12 +187,17 @@ impl Provider {
             (Some(url), _) => url.clone(),
             (None, Some(url)) => url,
             (None, None) => {
-                let document = self.get(&format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/')))?;
+                let document =
+                    self.get(&format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/')))?;
                 // OpenID Connect Discovery §4.3: exactly the issuer that was asked.
                 if document.get("issuer").and_then(Value::as_str) != Some(self.issuer.as_str()) {
                     return Err("the discovery document is that of another issuer".to_owned());
                 }
-                document.get("jwks_uri").and_then(Value::as_str).ok_or("no jwks_uri in the discovery document")?.to_owned()
+                document
+                    .get("jwks_uri")
+                    .and_then(Value::as_str)
+                    .ok_or("no jwks_uri in the discovery document")?
+                    .to_owned()
             }
         };
         Ok((PublicKey::of_set(&self.get(&url)?)?, url))
@@ -203,7 +213,8 @@ impl Provider {
         if answer.status() != 200 {
             return Err(format!("{url}: status {}", answer.status()));
         }
-        let bytes = answer.body_mut().with_config().limit(MAX_BYTES).read_to_vec().map_err(|e| format!("{url}: {e}"))?;
+        let bytes =
+            answer.body_mut().with_config().limit(MAX_BYTES).read_to_vec().map_err(|e| format!("{url}: {e}"))?;
         serde_json::from_slice(&bytes).map_err(|e| format!("{url}: {e}"))
     }
 

@@ -60,15 +60,12 @@ impl Refusal {
         if self.kind == RefusalKind::KeysUnavailable {
             return Error::unavailable(why);
         }
-        Problem::new(
-            Code::Unauthenticated,
-            text!("Le jeton est refusé : {why}.", "The token is refused: {why}."),
-        )
-        .with_header(
-            WWW_AUTHENTICATE,
-            &format!("Bearer realm=\"gouvtech-catalogue\", error=\"invalid_token\", error_description=\"{why}\""),
-        )
-        .into()
+        Problem::new(Code::Unauthenticated, text!("Le jeton est refusé : {why}.", "The token is refused: {why}."))
+            .with_header(
+                WWW_AUTHENTICATE,
+                &format!("Bearer realm=\"gouvtech-catalogue\", error=\"invalid_token\", error_description=\"{why}\""),
+            )
+            .into()
     }
 }
 

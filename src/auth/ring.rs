@@ -141,7 +141,9 @@ impl Ring {
 
     /// The key of this id, if it verifies now.
     pub fn find(&self, kid: &str, now: Instant) -> Option<Arc<ServerKey>> {
-        self.duties(now).find(|(one, duty)| one.key.id == kid && *duty != Duty::Over).map(|(one, _)| Arc::clone(&one.key))
+        self.duties(now)
+            .find(|(one, duty)| one.key.id == kid && *duty != Duty::Over)
+            .map(|(one, _)| Arc::clone(&one.key))
     }
 
     /// The public halves of all that verify now, as a JWK Set (RFC 7517).
@@ -169,11 +171,8 @@ impl Ring {
     /// # Errors
     /// No randomness.
     pub fn rotate(&mut self, now: Instant, at: Instant) -> Result<Arc<ServerKey>, String> {
-        let over: Vec<String> = self
-            .duties(now)
-            .filter(|(_, duty)| *duty == Duty::Over)
-            .map(|(one, _)| one.key.id.clone())
-            .collect();
+        let over: Vec<String> =
+            self.duties(now).filter(|(_, duty)| *duty == Duty::Over).map(|(one, _)| one.key.id.clone()).collect();
         self.members.retain(|one| !over.contains(&one.key.id));
         let pem = ServerKey::fresh_pem()?;
         let key = Arc::new(ServerKey::from_pem(pem.as_bytes())?);

@@ -190,9 +190,7 @@ impl Header {
 fn check_times(claims: &Map<String, Value>, now: Instant, max_lifetime: i64) -> Result<(), Refusal> {
     let refusal = |reason| Refusal::new(Kind::Time, reason);
     let whole = |name: &str, reason| match claims.get(name) {
-        Some(value) => {
-            value.as_i64().filter(|at| (0..=253_402_300_799).contains(at)).map(Some).ok_or(refusal(reason))
-        }
+        Some(value) => value.as_i64().filter(|at| (0..=253_402_300_799).contains(at)).map(Some).ok_or(refusal(reason)),
         None => Ok(None),
     };
     let now = now.0.timestamp();

@@ -66,11 +66,7 @@ impl ServiceAccount {
     }
 
     pub fn details(&self) -> ServiceAccountDetails {
-        ServiceAccountDetails {
-            name: self.name.clone(),
-            duties: self.duties.0.clone(),
-            expires_at: self.expires_at,
-        }
+        ServiceAccountDetails { name: self.name.clone(), duties: self.duties.0.clone(), expires_at: self.expires_at }
     }
 
     pub fn status(&self, now: Instant) -> ServiceAccountStatus {
@@ -85,13 +81,17 @@ impl ServiceAccount {
         if self.prefix == prefix {
             return Some(&self.hash);
         }
-        let is_previous = self.previous_prefix.as_deref() == Some(prefix) && self.previous_until.is_some_and(|at| now < at);
+        let is_previous =
+            self.previous_prefix.as_deref() == Some(prefix) && self.previous_until.is_some_and(|at| now < at);
         is_previous.then_some(self.previous_hash.as_deref()).flatten()
     }
 
     /// Takes a new secret; the one before works until `until`, if it is still to come.
     pub fn renew(&mut self, secret: &Fresh, until: Instant, now: Instant) {
-        let before = (std::mem::replace(&mut self.prefix, secret.prefix.clone()), std::mem::replace(&mut self.hash, secret.hash.clone()));
+        let before = (
+            std::mem::replace(&mut self.prefix, secret.prefix.clone()),
+            std::mem::replace(&mut self.hash, secret.hash.clone()),
+        );
         (self.previous_prefix, self.previous_hash, self.previous_until) =
             if until > now { (Some(before.0), Some(before.1), Some(until)) } else { (None, None, None) };
     }
@@ -139,7 +139,8 @@ impl ServiceAccount {
         use service_accounts as s;
         let matching = || s::table.filter(s::organisation_id.eq(organisation)).into_boxed::<crate::db::MultiBackend>();
         let total = matching().count().get_result(db)?;
-        let rows = keyset!(matching(), slice, s::id, s::id, false, |after| after.id).select(Self::as_select()).load(db)?;
+        let rows =
+            keyset!(matching(), slice, s::id, s::id, false, |after| after.id).select(Self::as_select()).load(db)?;
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Number(0), id: row.id }))
     }
 

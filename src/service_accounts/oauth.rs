@@ -32,8 +32,9 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints![create_token]
 }
 
-/// What is sent to get a token, as a form.
+/// What is sent to get a token, as a form; for the document: the form is read by hand.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "vendor"}))]
 pub struct TokenRequest {
     /// `client_credentials`.
@@ -86,6 +87,7 @@ crate::codes! {
 /// Why there is no token (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OauthError {
+    /// Stable code.
     pub error: OauthErrorCode,
     /// What to do about it.
     #[schema(max_length = 500)]
@@ -147,7 +149,8 @@ async fn create_token(request: HttpRequest, payload: web::Payload) -> Result<Htt
     let now = app.store.clock().now();
     let Some((account, organisation)) = known(&app, &asked, now).await? else { return NO_CLIENT.answer() };
     if !organisation.is_active() || !rules::roles(&organisation).contains(&account.role) {
-        return Refused(OauthErrorCode::UnauthorizedClient, "the organisation cannot act in this role for now").answer();
+        return Refused(OauthErrorCode::UnauthorizedClient, "the organisation cannot act in this role for now")
+            .answer();
     }
     let duties = match duties(&account, asked.scope.as_deref()) {
         Ok(duties) => duties,

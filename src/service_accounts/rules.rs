@@ -83,13 +83,19 @@ pub fn faults(
             faults.push(Fault::body(
                 &pointer,
                 "duty_not_of_role",
-                text!("« {duty} » n’est pas une attribution du rôle « {role} ».", "`{duty}` is not a duty of the role `{role}`."),
+                text!(
+                    "« {duty} » n’est pas une attribution du rôle « {role} ».",
+                    "`{duty}` is not a duty of the role `{role}`."
+                ),
             ));
         } else if !kept.contains(duty) && !(manager.role == role && manager.has(*duty)) {
             faults.push(Fault::body(
                 &pointer,
                 "duty_not_yours",
-                text!("Nul ne donne une attribution qu’il n’a pas : « {duty} ».", "Nobody gives a duty they lack: `{duty}`."),
+                text!(
+                    "Nul ne donne une attribution qu’il n’a pas : « {duty} ».",
+                    "Nobody gives a duty they lack: `{duty}`."
+                ),
             ));
         }
         if details.duties.iter().take(place).any(|other| other == duty) {

@@ -5,6 +5,7 @@ pub mod app;
 pub mod build;
 pub mod client;
 pub mod cluster;
+pub mod provider;
 
 use std::process::ExitCode;
 use std::sync::Arc;
