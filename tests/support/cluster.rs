@@ -32,7 +32,8 @@ pub fn find() -> Found {
     }
 }
 
-fn programs() -> Option<PathBuf> {
+/// The folder of PostgreSQL's programs.
+pub fn programs() -> Option<PathBuf> {
     let by_config = Command::new("pg_config")
         .arg("--bindir")
         .output()
@@ -152,7 +153,7 @@ impl Drop for Cluster {
 }
 
 /// PostgreSQL refuses to run as root: then another user owns the folder and runs it.
-fn unprivileged(folder: &Path) -> Result<Vec<String>, String> {
+pub fn unprivileged(folder: &Path) -> Result<Vec<String>, String> {
     let id = |args: &[&str]| {
         let output = Command::new("id").args(args).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
