@@ -57,7 +57,7 @@ impl Need {
     /// Why it is not there.
     fn missing(self) -> Option<String> {
         match self {
-            Self::Volumes => None,
+            Self::Volumes => crate::volume::Volume::make(16).err(),
             Self::PostgresPrograms => {
                 cluster::programs().is_none().then(|| "no PostgreSQL programs (package postgresql)".to_owned())
             }

@@ -27,14 +27,14 @@ mod kills;
 // mod load;
 // mod migrations;
 // mod network;
-// mod postgres;
-// mod power;
+mod postgres;
+mod power;
 mod process;
 // mod proxy;
 // mod races;
 // mod replica;
 // mod soak;
-// mod volume;
+mod volume;
 mod writers;
 
 #[path = "../support/cluster.rs"]
@@ -45,7 +45,7 @@ fn main() -> std::process::ExitCode {
     // The longest first: the others run beside it.
     // rows.extend(soak::rows());
     rows.extend(kills::rows());
-    // rows.extend(power::rows());
+    rows.extend(power::rows());
     // rows.extend(replica::rows());
     // rows.extend(network::rows());
     // rows.extend(disk::rows());
