@@ -72,10 +72,15 @@ impl Postgres {
 
     /// A synchronous standby of this one, running and in step.
     pub fn standby(&self) -> Self {
+        self.standby_by(self.port)
+    }
+
+    /// The same, fed through another port.
+    pub fn standby_by(&self, port: u16) -> Self {
         let folder = tempfile::Builder::new().prefix("gtp").tempdir_in("/tmp").expect("a folder");
         let mut standby = Self::prepared(folder.path(), &DURABLE);
         standby._folder = Some(folder);
-        let (data, port) = (standby.data.display().to_string(), self.port.to_string());
+        let (data, port) = (standby.data.display().to_string(), port.to_string());
         let source = ["-h", "127.0.0.1", "-p", &port, "-U", "test", "-D", &data];
         standby.program("pg_basebackup", &[&source[..], &["-R", "-X", "stream", "-c", "fast", "--no-sync"]].concat());
         standby.run().expect("the standby");
@@ -137,12 +142,20 @@ impl Postgres {
         self.database().execute(sql);
     }
 
+    pub fn is_running(&mut self) -> bool {
+        let is_running = self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()));
+        if !is_running {
+            self.child = None;
+        }
+        is_running
+    }
+
     fn pid(&self) -> u32 {
         self.child.as_ref().expect("a process").id()
     }
 
     /// It and its children.
-    fn pids(&self) -> Vec<u32> {
+    pub fn pids(&self) -> Vec<u32> {
         let parent = self.pid();
         let children = std::fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;

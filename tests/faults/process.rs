@@ -171,7 +171,7 @@ impl Server {
         let text = std::fs::read(self.log_file()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        lines[lines.len().saturating_sub(8)..].join("\n")
     }
 
     /// The whole log contains this.

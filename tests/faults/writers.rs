@@ -108,7 +108,7 @@ fn write(client: &Client, token: &str, name: &str, journal: &Mutex<Journal>, sto
                 }
                 Ok(answer) => {
                     journal.refused += 1;
-                    if !answer.is_polite_refusal() && journal.wrong.len() < 20 {
+                    if !answer.is_polite_refusal() && journal.wrong.len() < 3 {
                         journal.wrong.push(answer.shown());
                     }
                 }
