@@ -98,7 +98,10 @@ fn full_disk(ground: &Ground, mut on: OnVolume) {
     std::fs::remove_file(ballast).expect("freed");
     on.mend();
     let freed = Instant::now();
-    let back = until(Duration::from_secs(20), || writers.succeeded_since(freed));
+    let back = until(Duration::from_secs(20), || {
+        on.mend();
+        writers.succeeded_since(freed)
+    });
     let journal = writers.finish();
     let running = on.server.is_running();
     on.server.terminate();
@@ -176,9 +179,11 @@ fn unsynced(ground: &Ground, mut on: OnVolume) {
         std::thread::sleep(Duration::from_secs(ground.pick(2, 20)));
         drop(some);
     }
-    on.mend();
     let released = Instant::now();
-    let back = until(Duration::from_secs(20), || writers.succeeded_since(released));
+    let back = until(Duration::from_secs(20), || {
+        on.mend();
+        writers.succeeded_since(released)
+    });
     // Only what reached the disk survives this.
     on.volume.cut_power();
     on.server.kill();

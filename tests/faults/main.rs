@@ -16,7 +16,7 @@
 )]
 
 // mod backup;
-// mod clients;
+mod clients;
 // mod clock;
 mod disk;
 mod ground;
@@ -24,7 +24,7 @@ mod ground;
 // mod hostile;
 mod http;
 mod kills;
-// mod load;
+mod load;
 // mod migrations;
 mod network;
 mod postgres;
@@ -49,7 +49,7 @@ fn main() -> std::process::ExitCode {
     rows.extend(replica::rows());
     rows.extend(network::rows());
     rows.extend(disk::rows());
-    // rows.extend(clients::rows());
+    rows.extend(clients::rows());
     // rows.extend(history::rows());
     // rows.extend(races::rows());
     // rows.extend(migrations::rows());

@@ -23,13 +23,7 @@ rows! {
 fn cut_under_writes(volume: &Volume, server: &mut Server, round: usize) -> Journal {
     server.start();
     let database = Database::at(server.url.clone());
-    // One organisation for all rounds, looked up where it is.
-    let known = database.lines(&format!("SELECT {} AS line FROM organisations", database.id_as_text("id")));
-    let words = match known.first() {
-        Some(id) => format!("--role vendor --duty signatory --subject vera --organisation {id}"),
-        None => server.vendor(),
-    };
-    let vendor = server.token(&words);
+    let vendor = server.token(&server.vendor_of(&database));
     let writers = Writers::start(&server.base(), &vendor, &format!("cut{round}"), 8);
     writers.progress(40 + round % 5 * 10, Duration::from_secs(30));
     volume.cut_power();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::ground::until;
+use crate::ground::{Database, until};
 use crate::http::Client;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gouvtech-catalogue");
@@ -205,6 +205,15 @@ impl Server {
         let body = json!({"name": "Atelier", "kinds": ["vendor"], "siren": "732829320", "legal_nature": "company"});
         let made = self.client().post("/api/v1/organisations").by(&self.operator()).json(&body).expect(201);
         format!("--role vendor --duty signatory --subject vera --organisation {}", made.member("id"))
+    }
+
+    /// The one vendor, registered by now or before.
+    pub fn vendor_of(&self, database: &Database) -> String {
+        let known = database.lines(&format!("SELECT {} AS line FROM organisations", database.id_as_text("id")));
+        match known.first() {
+            Some(id) => format!("--role vendor --duty signatory --subject vera --organisation {id}"),
+            None => self.vendor(),
+        }
     }
 
     /// Kilobytes of memory in use.
