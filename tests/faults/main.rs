@@ -18,9 +18,10 @@
 // mod backup;
 mod clients;
 // mod clock;
+mod contention;
 mod disk;
 mod ground;
-// mod history;
+mod history;
 // mod hostile;
 mod http;
 mod kills;
@@ -50,7 +51,7 @@ fn main() -> std::process::ExitCode {
     rows.extend(network::rows());
     rows.extend(disk::rows());
     rows.extend(clients::rows());
-    // rows.extend(history::rows());
+    rows.extend(contention::rows());
     // rows.extend(races::rows());
     // rows.extend(migrations::rows());
     // rows.extend(backup::rows());
