@@ -14,7 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 
 use crate::cases;
 use crate::support::build::{sheet, siren};
-use crate::support::provider::{Mood, Provider, Signer};
+use crate::support::provider::{Authority, Mood, Provider, Signer};
 use crate::support::{App, Response, Value, json};
 
 cases![
@@ -29,6 +29,7 @@ cases![
     a_provider_that_is_down_at_the_start_is_asked_again,
     a_provider_that_hangs_holds_up_nobody_else,
     keys_come_from_the_provider_itself,
+    a_provider_shows_a_certificate_of_an_authority_that_is_trusted,
     a_token_of_keycloak_is_read_by_its_mapping,
     claims_that_say_nothing_or_too_much_are_refused,
     a_trusted_siret_confirms_its_own_organisation_and_no_other,
@@ -507,6 +508,26 @@ fn keys_come_from_the_provider_itself(app: &App) {
     provider.is(Mood::Says(set));
     let app = trusting(app, &provider, &jwks);
     believed(&app, "keys at the address of the settings", &key.token(&provider.claims(app.clock.now())));
+}
+
+fn a_provider_shows_a_certificate_of_an_authority_that_is_trusted(app: &App) {
+    let key = Signer::ed25519("k");
+    let (authority, other) = (Authority::new(), Authority::new());
+    let file = |authority: &Authority, name: &str| {
+        let path = app.folder.join(name);
+        std::fs::write(&path, authority.pem()).expect("written");
+        format!("ca_file = '{}'", path.display())
+    };
+    let (trusted, untrusted) = (file(&authority, "ca.pem"), file(&other, "other.pem"));
+    let status = |name: &str, more: &str| {
+        let provider = Provider::start_tls(&[&key], name, &authority);
+        let app = trusting(app, &provider, more);
+        by(&app, &key.token(&provider.claims(app.clock.now()))).status
+    };
+    assert_eq!(status("localhost", &trusted), 200);
+    assert_eq!(status("localhost", &untrusted), 503, "another authority");
+    assert_eq!(status("localhost", ""), 503, "the public authorities do not know it");
+    assert_eq!(status("127.0.0.1", &trusted), 503, "a certificate for another name");
 }
 
 const KEYCLOAK: &str = "

@@ -21,6 +21,7 @@ mod hostile;
 mod idempotency;
 mod import;
 mod issuers;
+mod keys;
 mod labels;
 mod limits;
 mod openapi;
@@ -40,6 +41,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());
+    cases.extend(keys::cases());
     cases.extend(labels::cases());
     cases.extend(hostile::cases());
     cases.extend(idempotency::cases());

@@ -32,6 +32,10 @@ impl Serve {
         actix_web::rt::System::new()
             .block_on(async move {
                 let server = app::serve(app.clone(), listener)?;
+                // A provider that does not answer now is asked again when a token needs it.
+                for issuer in &app.issuers {
+                    issuer.provider.ask(app.store.clock().now());
+                }
                 let calendar = crate::deadlines::keep(app.store.clone(), app.settings.clone());
                 let outcome = server.await;
                 calendar.abort();

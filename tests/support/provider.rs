@@ -16,7 +16,44 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gouvtech_catalogue::auth::issuers::IssuerSettings;
 use gouvtech_catalogue::db::Instant;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as CertificateKey};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+
+/// An authority of its own, as States have them.
+pub struct Authority(CertifiedIssuer<'static, CertificateKey>);
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = CertificateKey::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("signed"))
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A server with a certificate for `localhost`.
+    fn server(&self) -> Arc<ServerConfig> {
+        let key = CertificateKey::generate().expect("a key");
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+        let certificate = params.signed_by(&key, &self.0).expect("signed");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .expect("a certificate");
+        Arc::new(config)
+    }
+}
 
 /// How the provider answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +73,30 @@ struct State {
     keys: Value,
     asked: Vec<String>,
     is_over: bool,
-    held: Vec<TcpStream>,
+    held: Vec<Box<dyn Send>>,
 }
 
 pub struct Provider {
     pub url: String,
+    port: u16,
     state: Arc<Mutex<State>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Provider {
     pub fn start(keys: &[&Signer]) -> Self {
+        Self::start_with(keys, "http://127.0.0.1", None)
+    }
+
+    /// Over TLS as `name`, which leads here, with a certificate of this authority for it.
+    pub fn start_tls(keys: &[&Signer], name: &str, authority: &Authority) -> Self {
+        Self::start_with(keys, &format!("https://{name}"), Some(authority.server()))
+    }
+
+    fn start_with(keys: &[&Signer], base: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let port = listener.local_addr().expect("an address").port();
+        let url = format!("{base}:{port}");
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Works,
             keys: json!(null),
@@ -62,10 +110,18 @@ impl Provider {
                 if shared.lock().expect("state").is_over {
                     return;
                 }
-                answer(stream.expect("a connection"), &shared, &issuer);
+                let stream = stream.expect("a connection");
+                stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+                match &tls {
+                    None => answer(stream, &shared, &issuer),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(Arc::clone(tls)).expect("a configuration");
+                        answer(StreamOwned::new(connection, stream), &shared, &issuer);
+                    }
+                }
             }
         });
-        let provider = Self { url, state, thread: Some(thread) };
+        let provider = Self { url, port, state, thread: Some(thread) };
         provider.publish(keys);
         provider
     }
@@ -117,15 +173,14 @@ impl Drop for Provider {
     fn drop(&mut self) {
         self.state.lock().expect("state").is_over = true;
         // Wakes the thread up, so that it sees that it is over.
-        let _woken = TcpStream::connect(self.url.trim_start_matches("http://"));
+        let _woken = TcpStream::connect(("127.0.0.1", self.port));
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
     }
 }
 
-fn answer(mut stream: TcpStream, state: &Mutex<State>, issuer: &str) {
-    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+fn answer(mut stream: impl Read + Write + Send + 'static, state: &Mutex<State>, issuer: &str) {
     let mut head = Vec::new();
     let mut byte = [0; 1];
     while !head.ends_with(b"\r\n\r\n") {
@@ -146,7 +201,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>, issuer: &str) {
     };
     let text = match (&state.mood, path.as_str()) {
         (Mood::Hangs, _) => {
-            state.held.push(stream);
+            state.held.push(Box::new(stream));
             return;
         }
         (Mood::Fails, _) => "HTTP/1.1 500 Oh\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
