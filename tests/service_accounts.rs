@@ -223,22 +223,29 @@ fn a_scope_only_narrows(app: &App) {
 }
 
 fn nobody_gives_a_duty_they_lack(app: &App) {
-    let body = app.audit_body(1);
-    let decider = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "decider");
-    let post =
-        |duties: &[&str]| app.post(&accounts(body.id)).by(&decider).json(&json!({"name": "Audit", "duties": duties}));
-    post(&["evaluator"]).expect(422).has_fault("/duties/0 duty_not_yours");
-    post(&["decision_maker", "moderator"]).expect(422).has_fault("/duties/1 duty_not_of_role");
-    post(&["decision_maker", "decision_maker"]).expect(422).has_fault("/duties/1 not_unique");
-    let account = post(&["decision_maker"]).expect(201);
-    // Whoever changes it gives no more either, but need not have what is there already.
-    let patch = |token: &str, duties: &[&str]| {
-        app.patch(&path(&account)).by(token).header("if-match", "*").json(&json!({"duties": duties}))
+    let vendor = app.vendor(1);
+    let account = made(app, &vendor, &[]);
+    let patch = |account: &Response, token: &str, body: Value| {
+        app.patch(&path(account)).by(token).header("if-match", "*").json(&body)
     };
-    patch(&decider, &["decision_maker", "evaluator"]).expect(422).has_fault("/duties/1 duty_not_yours");
+    let post = |body: Value| app.post(&accounts(vendor.id)).by(&vendor.token).json(&body);
+    let twice = json!({"name": "x", "duties": ["signatory", "signatory"]});
+    post(twice).expect(422).has_fault("/duties/1 not_unique");
+    post(json!({"name": "x", "duties": ["administrator"]})).expect(422).has_fault("/duties/0 duty_not_of_role");
+    // Whoever changes it gives no more either, but need not have what is there already.
     let operator = app.operator();
-    patch(&operator, &["decision_maker", "evaluator"]).expect(422).has_fault("/duties/1 duty_not_yours");
-    app.patch(&path(&account)).by(&operator).header("if-match", "*").json(&json!({"name": "Renommé"})).expect(200);
+    patch(&account, &operator, json!({"duties": ["signatory"]})).expect(422).has_fault("/duties/0 duty_not_yours");
+    patch(&account, &vendor.token, json!({"duties": ["signatory"]})).expect(200);
+    let renamed = patch(&account, &operator, json!({"name": "Renommé"})).expect(200);
+    assert_eq!(renamed.json()["duties"], json!(["signatory"]));
+
+    // Who examined a case would decide it through a system: no system has these duties.
+    let body = app.audit_body(1);
+    for duty in ["decision_maker", "evaluator"] {
+        let given = json!({"name": "Audit", "duties": [duty]});
+        app.post(&accounts(body.id)).by(&body.token).json(&given).expect(422).has_fault("/duties/0 duty_of_persons");
+    }
+    assert_eq!(made(app, &body, &[]).text("role"), "auditor");
     for (role, duties) in
         [(Role::Auditor, &[Duty::Evaluator][..]), (Role::Auditor, &[]), (Role::Vendor, &[Duty::Signatory])]
     {
@@ -393,13 +400,14 @@ fn the_operator_makes_accounts_for_any_organisation(app: &App) {
     let own = app.post("/api/v1/organisations").by(&operator).json(&own).expect(201).id();
     let administrator = app.token(Role::Operator, None, &[Duty::Administrator], "administrator");
     let list = format!("/api/v1/organisations/{own}/service-accounts");
-    app.post(&list)
-        .by(&administrator)
-        .json(&json!({"name": "x", "duties": ["moderator"]}))
-        .expect(422)
-        .has_fault("/duties/0 duty_not_yours");
-    let moderator = app.post(&list).by(&operator).json(&json!({"name": "x", "duties": ["moderator"]})).expect(201);
-    app.get("/api/v1/reviews").by(&token_of(app, &moderator)).expect(200);
+    let post = |duties: &[&str]| app.post(&list).by(&administrator).json(&json!({"name": "x", "duties": duties}));
+    post(&["accreditor"]).expect(422).has_fault("/duties/0 duty_not_yours");
+    post(&["moderator"]).expect(422).has_fault("/duties/0 duty_of_persons");
+    let system = post(&["administrator"]).expect(201);
+    let token = token_of(app, &system);
+    let body = json!({"name": "Par un système", "kinds": ["vendor"], "siren": siren(79), "legal_nature": "company"});
+    app.post("/api/v1/organisations").by(&token).json(&body).expect(201);
+    app.get(&list).by(&token).expect(403);
     app.post(&accounts(Id::new())).by(&operator).json(&json!({"name": "x"})).expect(404);
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::jwk::Algorithm;
-use super::provider::Provider;
+use super::provider::{COOL_DOWN, Provider};
 use super::refusal::{Refusal, RefusalKind as Kind};
 use super::token::{self, MAX_LIFETIME};
 use super::{Duty, Principal, Role};
@@ -162,7 +162,7 @@ impl IssuerSettings {
             }
         }
         within("max_lifetime_seconds", self.max_lifetime_seconds, 60..=MAX_LIFETIME)?;
-        within("jwks_cache_seconds", self.jwks_cache_seconds, 10..=3600)?;
+        within("jwks_cache_seconds", self.jwks_cache_seconds, COOL_DOWN..=3600)?;
         within("jwks_keep_seconds", self.jwks_keep_seconds, self.jwks_cache_seconds..=604_800)?;
         self.claims.role.check().map_err(|e| format!("claims.role: {e}"))?;
         if self.claims.role.fixed.as_ref().is_some_and(|fixed| fixed.len() != 1) {

@@ -48,6 +48,24 @@ crate::codes! {
     }
 }
 
+impl Duty {
+    /// Whether rules keep the persons apart who have it: who examines does not
+    /// decide, who suspends does not lift. A system, behind which anybody may
+    /// stand, cannot have it.
+    pub fn is_personal(self) -> bool {
+        match self {
+            Self::Signatory | Self::Administrator | Self::Accreditor => false,
+            Self::Evaluator
+            | Self::DecisionMaker
+            | Self::Moderator
+            | Self::LabelOfficer
+            | Self::AppealMember
+            | Self::CommitteeMember
+            | Self::CommitteeChair => true,
+        }
+    }
+}
+
 impl Role {
     /// The duties that make sense with this role.
     pub fn duties(self) -> &'static [Duty] {

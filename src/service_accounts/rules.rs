@@ -88,7 +88,16 @@ pub fn faults(
                     "`{duty}` is not a duty of the role `{role}`."
                 ),
             ));
-        } else if !kept.contains(duty) && !(manager.role == role && manager.has(*duty)) {
+        } else if duty.is_personal() {
+            faults.push(Fault::body(
+                &pointer,
+                "duty_of_persons",
+                text!(
+                    "« {duty} » est exercée par des personnes, que les règles séparent : aucun système ne l’a.",
+                    "`{duty}` is for persons, whom the rules keep apart: no system has it."
+                ),
+            ));
+        } else if !(kept.contains(duty) || (manager.role == role && manager.has(*duty))) {
             faults.push(Fault::body(
                 &pointer,
                 "duty_not_yours",
@@ -165,7 +174,7 @@ mod tests {
             let details = ServiceAccountDetails { name: "x".to_owned(), duties: of(given), expires_at: now.plus_days(1) };
             let (manager, kept) = (person(role, &of(own)), of(kept));
             let is_good = faults(&details, role, &manager, &kept, now, 365).is_empty();
-            let may = |duty: &Duty| role.duties().contains(duty) && (manager.has(*duty) || kept.contains(duty));
+            let may = |duty: &Duty| role.duties().contains(duty) && !duty.is_personal() && (manager.has(*duty) || kept.contains(duty));
             proptest::prop_assert_eq!(is_good, details.duties.iter().all(may));
         }
     }

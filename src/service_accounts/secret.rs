@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_waits_or_is_sent_away_and_no_more_run_than_may() {
+        actix_web::rt::System::new().block_on(async {
+            let hasher = Hasher::new(1);
+            let all = (0..MAX_WAITING + 40).map(|_| hasher.run(|| Ok(())));
+            let outcomes = futures_util::future::join_all(all).await;
+            let served = outcomes.iter().filter(|one| one.is_ok()).count();
+            assert_eq!(served, MAX_WAITING, "as many as may wait are served, the others told to come back");
+            assert_eq!((hasher.running.available_permits(), hasher.waiting.available_permits()), (1, MAX_WAITING));
+        });
+    }
+
+    #[test]
     fn what_has_another_form_has_no_prefix() {
         for text in ["", "gt_sa_", "gt_sa_abc_def", "gt_sa_0011223344556677", "hunter2", "gt_sa_é_x"] {
             assert_eq!(prefix(text), None, "{text}");

@@ -16,7 +16,7 @@ pub struct ServiceAccountDetails {
     /// What the account is for; shown to who manages it.
     #[schema(min_length = 1, max_length = 100, example = "Synchronisation de l’annuaire")]
     pub name: String,
-    /// Duties its tokens may have; none that its manager lacks.
+    /// Duties its tokens may have; none that its manager lacks, and none that is for persons.
     #[schema(max_items = 10)]
     pub duties: Vec<Duty>,
     /// Until when it works.
@@ -31,7 +31,7 @@ pub struct CreateServiceAccount {
     /// What the account is for.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// Duties its tokens may have; none that its maker lacks.
+    /// Duties its tokens may have; none that its maker lacks, and none that is for persons.
     #[schema(max_items = 10)]
     #[serde(default)]
     pub duties: Vec<Duty>,
