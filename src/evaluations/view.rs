@@ -16,7 +16,7 @@ use crate::solutions::view::may_read;
 /// An answer to a criterion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"value": "met", "justification": "Voir la politique publiée.", "evidence": [
+#[schema(example = json!({"value": "certified", "justification": "Voir la politique publiée.", "evidence": [
     {"title": "Politique", "url": "https://example.org/politique", "visibility": "public"}]}))]
 pub struct Answer {
     /// Code of one of the criterion's options, or `na` where allowed.
@@ -35,7 +35,7 @@ pub struct Answer {
 /// Several answers at once, all or nothing.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"answers": [{"criterion": "SEC-01", "answer": {"value": "met"}}, {"criterion": "SEC-02", "answer": null}]}))]
+#[schema(example = json!({"answers": [{"criterion": "SEC-01", "answer": {"value": "certified"}}, {"criterion": "SEC-02", "answer": null}]}))]
 pub struct ChangeAnswers {
     /// One entry per criterion.
     #[schema(min_items = 1, max_items = 500)]

@@ -425,7 +425,7 @@ pub struct Acceptance {
 /// A finding to record.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"result": "compliant", "value": "met", "comment": "Politique lue, appliquée sur l’échantillon."}))]
+#[schema(example = json!({"result": "compliant", "value": "certified", "comment": "Politique lue, appliquée sur l’échantillon."}))]
 pub struct PutFinding {
     /// The result.
     pub result: FindingResult,

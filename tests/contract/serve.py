@@ -1,6 +1,6 @@
 """Runs a command against a server of the catalogue, once on each database.
 
-    serve.py PROGRAM [--only sqlite|postgres] -- COMMAND...
+    serve.py [--only sqlite|postgres] PROGRAM COMMAND...
 
 The command finds in its environment:
     CONTRACT_BASE_URL     where the server listens
@@ -19,6 +19,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -119,24 +120,29 @@ def server(program, url, folder):
     os.chmod(environment["GOUVTECH_SIGNING_KEY"], 0o600)
     log = Path(folder, "server.log")
     with log.open("wb") as out:
-        end = time.monotonic() + START_SECONDS
-        while True:
-            process = subprocess.Popen([program, "serve", "--demo"], env=environment, stdout=out, stderr=out)
-            try:
-                while process.poll() is None and time.monotonic() < end:
-                    with contextlib.suppress(OSError):
-                        if urllib.request.urlopen(f"{base}/readyz", timeout=2).status == 200:
-                            yield environment
-                            if process.poll() is not None:
-                                sys.exit(f"serve: the server ended by itself\n{log.read_text()[-4000:]}")
-                            return
-                    time.sleep(0.05)
-            finally:
-                stop(process)
-            # A cluster that has only just started refuses connections: try again.
-            if time.monotonic() > end:
-                sys.exit(f"serve: the server did not start\n{log.read_text()[-4000:]}")
-            time.sleep(0.2)
+        process = start(program, environment, out, base)
+        if process is None:
+            sys.exit(f"serve: the server did not start\n{log.read_text()[-4000:]}")
+        try:
+            yield environment
+            if process.poll() is not None:
+                sys.exit(f"serve: the server ended by itself\n{log.read_text()[-4000:]}")
+        finally:
+            stop(process)
+
+
+def start(program, environment, out, base):
+    """A server that is ready. A cluster that has only just started refuses connections: try again."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        process = subprocess.Popen([program, "serve", "--demo"], env=environment, stdout=out, stderr=out)
+        while process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                if urllib.request.urlopen(f"{base}/readyz", timeout=2).status == 200:
+                    return process
+            time.sleep(0.05)
+        stop(process)
+    return None
 
 
 def main():
@@ -145,12 +151,13 @@ def main():
     parser.add_argument("--only", choices=["sqlite", "postgres"])
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
-    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    # Ends as an exception does: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name, database in (("sqlite", sqlite), ("postgres", postgres)):
         if arguments.only in (None, name):
             with database() as url, tempfile.TemporaryDirectory(prefix="gt") as folder:
                 with server(arguments.program.resolve(), url, folder) as environment:
-                    outcome = subprocess.run(command, env=environment | {"CONTRACT_DATABASE": name}).returncode
+                    outcome = subprocess.run(arguments.command, env=environment | {"CONTRACT_DATABASE": name}).returncode
                 if outcome:
                     sys.exit(outcome)
 

@@ -1,0 +1,53 @@
+"""Puts real resources into generated requests, and notes what they reached."""
+
+import collections
+import json
+import os
+
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+from world import World
+
+IDENTITY = os.environ["CONTRACT_IDENTITY"]
+REACHED = os.environ["CONTRACT_REACHED"]
+
+world = World()
+seeds = {}
+calls = collections.Counter()
+statuses = collections.defaultdict(collections.Counter)
+
+
+def operation_id(case):
+    return case.operation.definition.raw.get("operationId")
+
+
+def is_mutated(case, location):
+    return case.meta is not None and case.meta.is_negative_at(location)
+
+
+@schemathesis.hook
+def before_call(_context, case, _kwargs):
+    operation = operation_id(case)
+    calls[operation] += 1
+    # One in eight keeps the identifier that was generated: the way to what is absent.
+    if not is_mutated(case, ParameterLocation.PATH) and calls[operation] % 8:
+        if operation not in seeds:
+            seeds[operation] = world.ready(operation)
+        if seeds[operation] is not None:
+            case.path_parameters.update(seeds[operation].path)
+    names = {parameter.name for parameter in case.operation.iter_parameters()}
+    if "If-Match" in names and not is_mutated(case, ParameterLocation.HEADER) and calls[operation] % 6:
+        case.headers["If-Match"] = world.etag(IDENTITY, case.formatted_path)
+    # Cursors are signed: a generated one is well-formed by the schema and never right.
+    if not is_mutated(case, ParameterLocation.QUERY):
+        case.query.pop("cursor", None)
+
+
+@schemathesis.hook
+def after_call(_context, case, response):
+    operation = operation_id(case)
+    statuses[operation][response.status_code] += 1
+    if case.method != "GET" and response.status_code < 300:
+        seeds.pop(operation, None)
+    with open(REACHED, "w", encoding="utf-8") as file:
+        json.dump(statuses, file)

@@ -1,0 +1,440 @@
+"""Real resources in the states that operations ask for, made through the API.
+
+`READY` says for each operation with a resource how to bring one to where the
+operation succeeds: who may call it, the words of its path and, where the
+document's own example does not fit, a body.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import requests
+
+BASE = os.environ["CONTRACT_BASE_URL"]
+PROGRAM = os.environ["CONTRACT_PROGRAM"]
+
+# The five identities, with every duty of their role.
+IDENTITIES = {
+    "anonymous": None,
+    "vendor": ["signatory"],
+    "buyer": ["administrator"],
+    "auditor": ["evaluator", "decision_maker"],
+    "operator": ["moderator", "label_officer", "accreditor", "appeal_member", "committee_member", "committee_chair",
+                 "administrator"],
+}
+KINDS = {"vendor": "vendor", "buyer": "public_body", "auditor": "audit_body"}
+TRAITS = {"all", "saas", "web_ui"}
+
+
+def token(role, subject, duties, organisation=None):
+    words = [PROGRAM, "token", "--role", role, "--subject", subject]
+    words += [word for duty in duties for word in ("--duty", duty)]
+    words += ["--organisation", organisation] if organisation else []
+    return subprocess.check_output(words, text=True).strip()
+
+
+def siren(stem):
+    """A number with a right key (Luhn)."""
+    for key in range(10):
+        digits = f"{stem:08}{key}"
+        doubled = [int(d) * (1 + place % 2) for place, d in enumerate(reversed(digits))]
+        if sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0:
+            return digits
+    raise AssertionError("every stem has a key")
+
+
+@dataclass
+class Seen:
+    """An answer, with what the next step needs of it."""
+
+    body: dict
+    etag: str
+
+    @property
+    def id(self):
+        return self.body["id"]
+
+
+@dataclass
+class Ready:
+    """A resource where the operation succeeds for `by`."""
+
+    by: str
+    path: dict = field(default_factory=dict)
+    body: dict | None = None
+    query: dict | None = None
+
+
+SHEET = {
+    "summary": "Une solution pour essayer.", "description": "Elle sert aux essais.", "language": "fr",
+    "website": "https://solution.example.org/", "families": ["demarches_en_ligne"], "distribution": "free",
+    "licence": "AGPL-3.0-or-later", "business_models": ["subscription"], "deployment": ["cloud"],
+    "hosting": [{"provider": "Hébergeur", "country": "FR", "qualifications": [{"scheme": "secnumcloud"}]}],
+    "sourcing_rank": "market", "traits": ["saas", "web_ui"],
+}
+REVIEW = {
+    "title": "Fiable", "overall": 4, "ratings": {"fitness": 5}, "context": {"role": "administrator", "used_since": "2024-01-15"},
+    "declares_no_interest": True,
+    "text": "Nous l’utilisons depuis deux ans pour nos démarches. La prise en main est rapide, l’assistance répond, "
+            "et les mises à jour n’ont jamais cassé nos formulaires.",
+}
+ATTESTATION = {"attests": True, "signatory_function": "Directrice générale", "signatory_name": "Camille Martin"}
+REASON = {"reason": "Pièce justificative manquante."}
+CONTEST = {"criterion": "SEC-01", "reason": "Le lien donné ne mène nulle part."}
+
+
+class World:
+    def __init__(self):
+        self.http = requests.Session()
+        # Distinct from those of the runs before on the same database.
+        self.numbers = itertools.count(int(time.time() * 1000) % 80_000_000)
+        self.claimable = []
+        state = os.environ.get("CONTRACT_WORLD")
+        if state:
+            self.tokens, self.organisations = json.loads(state)
+        else:
+            self._populate()
+
+    def _populate(self):
+        """Organisations and tokens: the five identities, and colleagues where duties are separated."""
+        self.tokens = {"anonymous": None, "operator": token("operator", "odile", IDENTITIES["operator"]),
+                       "colleague": token("operator", "omar", IDENTITIES["operator"])}
+        self.organisations = {}
+        for role, kind in KINDS.items():
+            self.organisations[role] = self.organisation(kind).id
+            self.tokens[role] = token(role, role, IDENTITIES[role], self.organisations[role])
+        self.tokens["evaluator"] = token("auditor", "eva", ["evaluator"], self.organisations["auditor"])
+
+    def environment(self):
+        """What another process needs to go on in this world."""
+        return {"CONTRACT_WORLD": json.dumps([self.tokens, self.organisations])}
+
+    def number(self):
+        return next(self.numbers)
+
+    # -- the wire --
+
+    def headers(self, by):
+        return {"Authorization": f"Bearer {self.tokens[by]}"} if self.tokens[by] else {}
+
+    def call(self, by, method, path, body=None, on=None):
+        headers = self.headers(by) | ({"If-Match": on.etag} if on else {})
+        answer = self.http.request(method, f"{BASE}/api/v1{path}", json=body, headers=headers, timeout=30)
+        if not answer.ok:
+            raise AssertionError(f"seeding: {method} {path} by {by}: {answer.status_code} {answer.text}")
+        return Seen(answer.json() if answer.content else {}, answer.headers.get("ETag", "*"))
+
+    def etag(self, by, path):
+        """The current tag of the resource that a path starts with, if this caller may read it."""
+        start = "/".join(path.split("/")[:5])
+        answer = self.http.get(f"{BASE}{start}", headers=self.headers(by), timeout=30)
+        return answer.headers.get("ETag", "*") if answer.ok else "*"
+
+    # -- organisations --
+
+    def organisation(self, kind="vendor"):
+        return self.call("operator", "POST", "/organisations", {
+            "name": f"{kind} {self.number()}", "kinds": [kind], "siren": siren(self.number()),
+            "legal_nature": "company"})
+
+    def pending(self):
+        newcomer = f"newcomer-{self.number()}"
+        self.tokens[newcomer] = token("vendor", newcomer, ["signatory"])
+        return self.call(newcomer, "POST", "/organisations", {
+            "name": newcomer, "kinds": ["vendor"], "siren": siren(self.number()), "legal_nature": "company"})
+
+    def suspended_organisation(self):
+        made = self.organisation()
+        return self.call("operator", "POST", f"/organisations/{made.id}/suspend", REASON, made)
+
+    # -- solutions --
+
+    def draft(self):
+        return self.call("vendor", "POST", "/solutions", {"name": f"Solution {self.number()}"} | SHEET)
+
+    def submitted(self):
+        return self._submit(self.draft())
+
+    def _submit(self, seen):
+        return self.call("vendor", "POST", f"/solutions/{seen.id}/submit", {"accepts_charter": True}, seen)
+
+    def rejected(self):
+        seen = self.submitted()
+        return self.call("operator", "POST", f"/solutions/{seen.id}/reject",
+                         {"code": "duplicate", "reason": "Déjà inscrite."}, seen)
+
+    def published(self):
+        seen = self.submitted()
+        return self.call("operator", "POST", f"/solutions/{seen.id}/publish", None, seen)
+
+    def suspended(self):
+        seen = self.published()
+        return self.call("colleague", "POST", f"/solutions/{seen.id}/suspend",
+                         {"code": "security", "reason": "Faille exploitée."}, seen)
+
+    def revised(self):
+        """Published twice: versions 1 and 2."""
+        seen = self.published()
+        read = self.call("vendor", "GET", f"/solutions/{seen.id}")
+        patched = self.call("vendor", "PATCH", f"/solutions/{seen.id}", {"summary": "Changée."}, read)
+        return self._submit(patched)
+
+    def imported(self):
+        """A sheet that came from another catalogue and waits for its vendor."""
+        if not self.claimable:
+            rows = [{"source": "essai", "source_id": str(self.number()), "name": f"Importée {self.number()}",
+                     "language": "fr"} for _ in range(20)]
+            with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+                file.flush()
+                subprocess.run([PROGRAM, "import", "solutions", file.name], check=True, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+            for row in rows:
+                found = self.call("operator", "GET", f"/solutions?q={row['name']}")
+                self.claimable += [one["id"] for one in found.body["items"] if one["name"] == row["name"]]
+        return self.claimable.pop()
+
+    def claim(self):
+        return self.call("vendor", "POST", f"/solutions/{self.imported()}/claim",
+                         {"statement": "Nous éditons cette solution depuis 2019."})
+
+    # -- criteria sets --
+
+    def criteria_set(self):
+        number = self.number()
+        return self.call("operator", "POST", "/criteria-sets",
+                         {"label": f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"})
+
+    def no_set_scheduled(self):
+        for one in self.call("operator", "GET", "/criteria-sets").body["items"]:
+            if one["status"] != "scheduled":
+                continue
+            read = self.call("operator", "GET", f"/criteria-sets/{one['id']}")
+            self.call("operator", "POST", f"/criteria-sets/{one['id']}/retire", None, read)
+
+    def scheduled(self):
+        self.no_set_scheduled()
+        made = self.criteria_set()
+        return self.call("operator", "POST", f"/criteria-sets/{made.id}/publish", in_force_later(), made)
+
+    # -- evaluations --
+
+    def best_answers(self):
+        criteria = self.call("anonymous", "GET", "/criteria").body["items"]
+        return [(one["code"], one["options"][-1]["code"]) for one in criteria if TRAITS & set(one["applies_to"])]
+
+    def begun(self):
+        return self.call("vendor", "POST", f"/solutions/{self.published().id}/evaluations")
+
+    def answered(self):
+        seen = self.begun()
+        evidence = [{"title": "Preuve", "url": "https://example.org/preuve", "visibility": "public"}]
+        answers = [{"criterion": code, "answer": {"value": best, "evidence": evidence}}
+                   for code, best in self.best_answers()]
+        return self.call("vendor", "PATCH", f"/evaluations/{seen.id}/answers", {"answers": answers}, seen)
+
+    def submitted_evaluation(self):
+        seen = self.answered()
+        return self.call("vendor", "POST", f"/evaluations/{seen.id}/submit", ATTESTATION, seen)
+
+    def evaluated(self):
+        seen = self.submitted_evaluation()
+        return self.call("operator", "POST", f"/evaluations/{seen.id}/publish", None, seen)
+
+    def contested(self):
+        seen = self.evaluated()
+        return self.call("operator", "POST", f"/evaluations/{seen.id}/contest", CONTEST, seen)
+
+    # -- reviews --
+
+    def review(self):
+        return self.call("buyer", "POST", f"/solutions/{self.published().id}/reviews", REVIEW)
+
+    def review_step(self, by, verb, seen, body=None):
+        return self.call(by, "POST", f"/reviews/{seen.id}/{verb}", body, seen)
+
+    def pending_review(self):
+        return self.review_step("buyer", "submit", self.review())
+
+    def published_review(self):
+        """By a colleague: who moderated does not decide on a report."""
+        return self.review_step("colleague", "publish", self.pending_review())
+
+    def reported_review(self):
+        seen = self.published_review()
+        read = self.call("vendor", "GET", f"/reviews/{seen.id}")
+        return self.review_step("vendor", "report", read, REASON)
+
+    def replied(self):
+        seen = self.published_review()
+        read = self.call("vendor", "GET", f"/reviews/{seen.id}")
+        self.call("vendor", "PUT", f"/reviews/{seen.id}/reply", {"text": "Merci de cet avis."}, read)
+        return seen
+
+    # -- labels --
+
+    def application(self):
+        solution = self.evaluated().body["solution_id"]
+        return self.call("vendor", "POST", f"/solutions/{solution}/label-applications",
+                         {"statement": "Nous demandons le label."})
+
+    def label_step(self, by, verb, seen, body=None):
+        return self.call(by, "POST", f"/label-applications/{seen.id}/{verb}", body, seen)
+
+    def submitted_application(self):
+        return self.label_step("vendor", "submit", self.application(), {"accepts_terms": True})
+
+    def admitted(self):
+        return self.label_step("operator", "admit", self.submitted_application())
+
+    def assigned(self):
+        return self.label_step("operator", "assign", self.admitted(), self.audit_body())
+
+    def audit_body(self):
+        return {"audit_body_id": self.organisations["auditor"]}
+
+    def accepted(self, by="auditor"):
+        return self.label_step(by, "accept", self.assigned(), {"declares_independence": True})
+
+    def opened(self, by="auditor"):
+        return self.label_step(by, "open", self.accepted(by))
+
+    def examined(self, by="auditor"):
+        seen = self.opened(by)
+        for code, best in self.best_answers():
+            seen = self.call(by, "PUT", f"/label-applications/{seen.id}/findings/{code}",
+                             {"result": "compliant", "value": best, "comment": "Vu sur pièces."}, seen)
+        return seen
+
+    def reported(self):
+        """By a colleague: who examined does not decide."""
+        return self.label_step("evaluator", "report", self.examined("evaluator"),
+                               {"recommendation": "granted", "summary": "Examen complet."})
+
+    def labelled(self):
+        seen = self.reported()
+        return self.label_step("auditor", "decision", seen, {"outcome": "granted", "reasons": "Aucun écart."})
+
+    # -- operations --
+
+    def ready(self, operation_id):
+        """A fresh resource for an operation, or None when it needs none or `READY` has none."""
+        make = READY.get(operation_id)
+        return make(self) if make else None
+
+
+def in_force_later():
+    return {"in_force_on": str(date.today() + timedelta(days=90))}
+
+
+def on(by, make, body=None, **words):
+    """The resource that `make` gives goes into `{id}`; `words` are the others of the path."""
+    return lambda world: Ready(by, {"id": make(world).id} | words, body)
+
+
+def of_solution(by, make=World.published, body=None, **words):
+    return on(by, make, body, **words)
+
+
+READY = {
+    "create_organisation": lambda w: Ready("operator", {}, {
+        "name": "Société", "kinds": ["vendor"], "siren": siren(w.number()), "legal_nature": "company"}),
+    "find_organisation": on("anonymous", World.organisation),
+    "list_organisation_solutions": on("anonymous", World.organisation),
+    "update_organisation": lambda w: Ready("vendor", {"id": w.organisations["vendor"]}),
+    "confirm_organisation": on("operator", World.pending),
+    "suspend_organisation": on("operator", World.organisation),
+    "reinstate_organisation": on("operator", World.suspended_organisation),
+    "find_family": lambda w: Ready("anonymous", {"code": "demarches_en_ligne"}),
+    "find_criterion": lambda w: Ready("anonymous", {"code": "SEC-01"}),
+    "find_problem": lambda w: Ready("anonymous", {"code": "not-found"}),
+
+    "create_criteria_set": lambda w: Ready("operator", {}, {"label": f"{w.number() % 1000}.{w.number() % 1000}.7"}),
+    "find_criteria_set": on("operator", World.criteria_set),
+    "update_criteria_set": on("operator", World.criteria_set),
+    "delete_criteria_set": on("operator", World.criteria_set),
+    "publish_criteria_set": lambda w: (w.no_set_scheduled(), Ready(
+        "operator", {"id": w.criteria_set().id}, in_force_later()))[1],
+    "retire_criteria_set": on("operator", World.scheduled),
+    "list_criteria_of_set": on("operator", World.criteria_set),
+    "create_criterion": on("operator", World.criteria_set),
+    "find_criterion_of_set": on("operator", World.criteria_set, code="SEC-01"),
+    "update_criterion": on("operator", World.criteria_set, code="SEC-01"),
+    "delete_criterion": on("operator", World.criteria_set, code="SEC-01"),
+
+    "create_solution": lambda w: Ready("vendor", {}, {"name": f"Solution {w.number()}"}),
+    "find_solution": of_solution("anonymous"),
+    "update_solution": of_solution("vendor", World.draft),
+    "delete_solution": of_solution("vendor", World.draft),
+    "submit_solution": of_solution("vendor", World.draft),
+    "withdraw_solution": of_solution("vendor", World.submitted),
+    "reopen_solution": of_solution("vendor", World.rejected),
+    "confirm_solution": of_solution("vendor"),
+    "archive_solution": of_solution("vendor"),
+    "publish_solution": of_solution("operator", World.submitted),
+    "request_changes_of_solution": of_solution("operator", World.submitted),
+    "reject_solution": of_solution("operator", World.submitted),
+    "suspend_solution": of_solution("operator"),
+    "lift_solution": of_solution("operator", World.suspended),
+    "list_solution_versions": of_solution("anonymous"),
+    "find_solution_version": of_solution("anonymous", n=1),
+    "diff_solution_versions": of_solution("anonymous", World.revised, n=1, m=2),
+    "revert_solution": of_solution("vendor", World.revised, n=1),
+    "claim_solution": lambda w: Ready("vendor", {"id": w.imported()}),
+    "accept_claim": on("operator", World.claim),
+    "refuse_claim": on("operator", World.claim),
+    "list_criteria_of_solution": of_solution("anonymous"),
+    "find_rating": of_solution("anonymous"),
+
+    "list_evaluations_of_solution": of_solution("anonymous"),
+    "create_evaluation": of_solution("vendor"),
+    "find_evaluation_in_force": lambda w: Ready("anonymous", {"id": w.evaluated().body["solution_id"]}),
+    "find_evaluation": on("anonymous", World.evaluated),
+    "delete_evaluation": on("vendor", World.begun),
+    "change_evaluation_answers": on("vendor", World.answered),
+    "put_evaluation_answer": on("vendor", World.begun, criterion="SEC-01"),
+    "delete_evaluation_answer": on("vendor", World.answered, criterion="SEC-01"),
+    "submit_evaluation": on("vendor", World.answered),
+    "publish_evaluation": on("operator", World.submitted_evaluation),
+    "return_evaluation": on("operator", World.submitted_evaluation),
+    "contest_evaluation": on("operator", World.evaluated),
+    "resolve_contest": on("operator", World.contested),
+
+    "list_reviews_of_solution": of_solution("anonymous"),
+    "create_review": of_solution("buyer"),
+    "find_review": on("anonymous", World.published_review),
+    "update_review": on("buyer", World.review),
+    "delete_review": on("buyer", World.review),
+    "submit_review": on("buyer", World.review),
+    "withdraw_review": on("buyer", World.published_review),
+    "publish_review": on("operator", World.pending_review),
+    "reject_review": on("operator", World.pending_review),
+    "report_review": on("vendor", World.published_review),
+    "keep_review": on("operator", World.reported_review),
+    "remove_review": on("operator", World.reported_review),
+    "list_review_edits": on("operator", World.published_review),
+    "put_review_reply": on("vendor", World.published_review),
+    "delete_review_reply": on("vendor", World.replied),
+
+    "list_labels_of_solution": of_solution("anonymous"),
+    "find_label": lambda w: Ready("anonymous", {"number": w.labelled().body["decisions"][0]["label_number"]}),
+    "create_label_application": lambda w: Ready("vendor", {"id": w.evaluated().body["solution_id"]}),
+    "find_label_application": on("vendor", World.application),
+    "submit_label_application": on("vendor", World.application),
+    "abandon_label_application": on("vendor", World.submitted_application),
+    "admit_label_application": on("operator", World.submitted_application),
+    "refuse_label_application": on("operator", World.submitted_application),
+    "assign_label_application": lambda w: Ready("operator", {"id": w.admitted().id}, w.audit_body()),
+    "accept_label_application": on("auditor", World.assigned),
+    "recuse_label_application": on("auditor", World.accepted),
+    "open_label_application": on("auditor", World.accepted),
+    "put_finding": on("auditor", World.opened, criterion="SEC-01"),
+    "submit_report": on("auditor", World.examined),
+    "decide_label_application": on("auditor", World.reported),
+}
