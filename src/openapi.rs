@@ -85,6 +85,7 @@ pub fn document() -> Value {
         add_patch_schema(&mut document, &name);
     }
     keep_imported_texts_whole(&mut document);
+    name_fields(&mut document);
     document
 }
 
@@ -120,6 +121,9 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mu
     })
 }
 
+/// `*`, or entity tags as RFC 9110 §8.8.3 writes them, separated by commas.
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+
 /// Adds what follows from an operation's shape; gives the schema it patches, if it does.
 fn complete((path, method, operation): (String, String, &mut Value)) -> Option<String> {
     let is_api = path.starts_with("/api/");
@@ -151,7 +155,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             parameters.push(json!({
                 "name": "If-Match", "in": "header", "required": false,
                 "description": "ETag of the version this change starts from (RFC 9110 §13.1.1). Without it: 428; stale: 412.",
-                "schema": {"type": "string", "maxLength": 1000}, "example": "\"v1\"",
+                "schema": {"type": "string", "maxLength": 1000, "pattern": ENTITY_TAGS}, "example": "\"v1\"",
             }));
         }
         if writes && knows_tokens {
@@ -456,6 +460,22 @@ fn make_nullable(schema: &mut Value) {
         *schema = json!({"oneOf": [{"type": "null"}, schema.clone()]});
         if let Some(description) = description {
             schema["description"] = description;
+        }
+    }
+}
+
+/// `fields` chooses among the members of the answer, or of each row of a page.
+fn name_fields(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let target = |schema: &Value| schemas.get(schema["$ref"].as_str()?.rsplit('/').next()?);
+    for (_, _, operation) in operations(document) {
+        let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        let Some(answer) = target(answer) else { continue };
+        let members = target(&answer["properties"]["items"]["items"]).unwrap_or(answer)["properties"].as_object();
+        let names: Vec<String> = members.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["name"] == "fields") {
+            parameter["schema"]["items"] = json!({"type": "string", "enum": names});
         }
     }
 }

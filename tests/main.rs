@@ -14,6 +14,7 @@
 )]
 
 mod access;
+mod compatibility;
 mod criteria;
 mod demonstration;
 mod evaluations;
@@ -38,6 +39,7 @@ mod tokens;
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(access::cases());
+    cases.extend(compatibility::cases());
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());

@@ -1,5 +1,6 @@
 """Puts real resources into generated requests, and notes what they reached."""
 
+import atexit
 import collections
 import json
 import os
@@ -13,6 +14,7 @@ REACHED = os.environ["CONTRACT_REACHED"]
 
 world = World()
 seeds = {}
+tags = {}
 calls = collections.Counter()
 statuses = collections.defaultdict(collections.Counter)
 
@@ -37,7 +39,10 @@ def before_call(_context, case, _kwargs):
             case.path_parameters.update(seeds[operation].path)
     names = {parameter.name for parameter in case.operation.iter_parameters()}
     if "If-Match" in names and not is_mutated(case, ParameterLocation.HEADER) and calls[operation] % 6:
-        case.headers["If-Match"] = world.etag(IDENTITY, case.formatted_path)
+        path = case.formatted_path
+        if path not in tags:
+            tags[path] = world.etag(IDENTITY, path)
+        case.headers["If-Match"] = tags[path]
     # Cursors are signed: a generated one is well-formed by the schema and never right.
     if not is_mutated(case, ParameterLocation.QUERY):
         case.query.pop("cursor", None)
@@ -49,5 +54,11 @@ def after_call(_context, case, response):
     statuses[operation][response.status_code] += 1
     if case.method != "GET" and response.status_code < 300:
         seeds.pop(operation, None)
+    if response.status_code < 300 or response.status_code == 412:
+        tags.pop(case.formatted_path, None)
+
+
+@atexit.register
+def note():
     with open(REACHED, "w", encoding="utf-8") as file:
         json.dump(statuses, file)

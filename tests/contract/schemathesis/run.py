@@ -2,9 +2,10 @@
 
 Run by `serve.py`. First every operation is called once where it succeeds: one that
 does not reach 2xx is named and fails. Then schemathesis makes up requests, as each
-identity in turn, over resources that `world.py` brings to where they matter.
+identity, over resources that `world.py` brings to where they matter: every phase over
+the operations that name the identity, a few requests over all others.
 
-    run.py [--max-examples N] [--seed N] [--phases LIST]
+    run.py [--max-examples N] [--seed N] [--phases LIST] [--identities NAME...]
 """
 
 import argparse
@@ -21,6 +22,7 @@ import schemathesis
 from world import BASE, IDENTITIES, Ready, World
 
 HERE = Path(__file__).parent
+DATABASE = os.environ["CONTRACT_DATABASE"]
 
 
 def example(definition, schemas):
@@ -47,7 +49,11 @@ def reach(world, document):
     for path, item in document["paths"].items():
         for method, definition in item.items():
             name = definition["operationId"]
-            ready = world.ready(name)
+            try:
+                ready = world.ready(name)
+            except AssertionError as fault:
+                faults.append(f"{name}: {fault}")
+                continue
             if ready is None and "{" in path:
                 faults.append(f"{name}: no resource to call it on: add one to READY in world.py")
                 continue
@@ -70,13 +76,19 @@ def reach(world, document):
     return faults
 
 
-def fuzz(identity, world, arguments, folder):
-    """One run of schemathesis as one identity."""
+def fuzz(identity, own, world, arguments, folder):
+    """One run of schemathesis as one identity, over its own operations or over all others."""
+    name = f"{identity}, {'its own' if own else 'foreign'}"
     # Hooks write here what was reached.
-    reached = Path(folder, f"{identity}.json")
-    command = ["schemathesis", "run", f"{BASE}/openapi.json", "--checks", "all", "--no-color",
-               "--phases", arguments.phases, "--max-examples", str(arguments.max_examples),
-               "--seed", str(arguments.seed), "--warnings", "off"]
+    reached = Path(folder, f"{identity}-{bool(own)}.json")
+    command = ["schemathesis", "run", f"{BASE}/openapi.json", "--checks", "all", "--no-color", "--warnings", "off",
+               "--seed", str(arguments.seed)]
+    if own:
+        command += ["--phases", arguments.phases, "--max-examples", str(arguments.max_examples)]
+        command += [word for one in arguments.own[identity] for word in ("--include-operation-id", one)]
+    else:
+        command += ["--phases", "fuzzing", "--max-examples", str(max(1, arguments.max_examples // 10))]
+        command += [word for one in arguments.own[identity] for word in ("--exclude-operation-id", one)]
     for header, value in world.headers(identity).items():
         command += ["--header", f"{header}: {value}"]
     environment = os.environ | world.environment() | {
@@ -88,9 +100,10 @@ def fuzz(identity, world, arguments, folder):
     statuses = json.loads(reached.read_text()) if reached.exists() else {}
     requests = sum(sum(counts.values()) for counts in statuses.values())
     succeeded = sum(any(code.startswith("2") for code in counts) for counts in statuses.values())
-    print(f"schemathesis: {os.environ['CONTRACT_DATABASE']}, {identity}: {requests} requests, {succeeded} of "
-          f"{len(statuses)} operations succeeded at least once, {time.monotonic() - start:.0f} s", flush=True)
-    return run.returncode, run.stdout
+    print(f"schemathesis: {DATABASE}, {name}: {requests} requests, {succeeded} of {len(statuses)} operations "
+          f"succeeded, {time.monotonic() - start:.0f} s", flush=True)
+    # Nothing sent is nothing tested.
+    return run.returncode or requests == 0, run.stdout
 
 
 def main():
@@ -104,13 +117,19 @@ def main():
     document = world.http.get(f"{BASE}/openapi.json", timeout=30).json()
     faults = reach(world, document)
     operations = sum(len(item) for item in document["paths"].values())
-    print(f"schemathesis: {os.environ['CONTRACT_DATABASE']}: {operations - len(faults)} of {operations} operations "
+    print(f"schemathesis: {DATABASE}: {operations - len(faults)} of {operations} operations "
           "reach 2xx where they should", flush=True)
     for fault in faults:
         print(f"\n{fault}", file=sys.stderr)
     failed = bool(faults)
+    # Each operation is thoroughly tried as the first identity that it names.
+    arguments.own = {identity: [] for identity in IDENTITIES}
+    for item in document["paths"].values():
+        for definition in item.values():
+            arguments.own[callers(definition)[0]].append(definition["operationId"])
+    runs = [(identity, own) for own in (True, False) for identity in arguments.identities]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        for code, output in pool.map(lambda identity: fuzz(identity, world, arguments, folder), arguments.identities):
+        for code, output in pool.map(lambda run: fuzz(*run, world, arguments, folder), runs):
             if code:
                 failed = True
                 print(output, file=sys.stderr)

@@ -153,6 +153,14 @@ class World:
         made = self.organisation()
         return self.call("operator", "POST", f"/organisations/{made.id}/suspend", REASON, made)
 
+    def service_account(self):
+        return self.call("vendor", "POST", f"/organisations/{self.organisations['vendor']}/service-accounts",
+                         {"name": f"Compte {self.number()}", "duties": []})
+
+    def token_request(self):
+        made = self.service_account().body
+        return {"grant_type": "client_credentials", "client_id": made["id"], "client_secret": made["secret"]}
+
     # -- solutions --
 
     def draft(self):
@@ -351,6 +359,16 @@ READY = {
     "confirm_organisation": on("operator", World.pending),
     "suspend_organisation": on("operator", World.organisation),
     "reinstate_organisation": on("operator", World.suspended_organisation),
+
+    "create_token": lambda w: Ready("anonymous", {}, w.token_request()),
+    "list_service_accounts": lambda w: Ready("vendor", {"id": w.organisations["vendor"]}),
+    "create_service_account": lambda w: Ready("vendor", {"id": w.organisations["vendor"]}),
+    "find_service_account": on("vendor", World.service_account),
+    "update_service_account": on("vendor", World.service_account),
+    "delete_service_account": on("vendor", World.service_account),
+    "revoke_service_account": on("vendor", World.service_account),
+    "rotate_service_account": on("vendor", World.service_account),
+
     "find_family": lambda w: Ready("anonymous", {"code": "demarches_en_ligne"}),
     "find_criterion": lambda w: Ready("anonymous", {"code": "SEC-01"}),
     "find_problem": lambda w: Ready("anonymous", {"code": "not-found"}),
