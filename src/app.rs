@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -22,10 +23,13 @@ use crate::error::{Error, Result};
 use crate::http::boundary;
 use crate::http::contract::Contract;
 use crate::http::idempotency::InFlight;
+use crate::http::load::Load;
 use crate::http::page::CursorKey;
+use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
-use crate::openapi;
+use crate::metrics::Metrics;
 use crate::service_accounts::secret::Hasher;
+use crate::{openapi, probes};
 
 /// What every handler can reach.
 pub struct App {
@@ -38,6 +42,10 @@ pub struct App {
     pub hasher: Hasher,
     pub contract: Contract,
     pub in_flight: InFlight,
+    pub rates: Rates,
+    pub load: Load,
+    pub metrics: Metrics,
+    is_leaving: AtomicBool,
 }
 
 impl App {
@@ -46,6 +54,8 @@ impl App {
     /// # Errors
     /// Words for whoever starts the server.
     pub fn new(settings: Settings, clock: Clock) -> std::result::Result<Self, String> {
+        probes::security::check(settings.security.as_ref(), clock.now())?;
+        let metrics = Metrics::new().map_err(|e| e.to_string())?;
         let keys = Keys::load(&settings.signing_key, settings.may_make_key, clock.now())
             .map_err(|reason| format!("setting signing_key (--signing-key, GOUVTECH_SIGNING_KEY): {reason}"))?;
         let store = Store::open(&settings.backend, &settings.limits, clock).map_err(|e| e.to_string())?;
@@ -63,6 +73,10 @@ impl App {
             store,
             contract,
             in_flight: InFlight::default(),
+            rates: Rates::new(&settings),
+            load: Load::default(),
+            metrics,
+            is_leaving: AtomicBool::new(false),
             settings,
         })
     }
@@ -70,6 +84,16 @@ impl App {
     /// What signs the cursors of this application's lists.
     pub fn cursor_key(&self) -> Result<CursorKey> {
         self.keys.held().cursor_key(self.store.clock().now()).map_err(Error::Internal)
+    }
+
+    /// Whether this instance is about to stop: still serving, no longer ready.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Says so.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// The application behind a request.
@@ -126,23 +150,53 @@ fn register(config: &mut ServiceConfig) {
     config.default_service(web::to(boundary::not_found));
 }
 
-/// A server of this application on an open socket.
+/// A server of this application on an open socket; signals are the caller's.
 ///
 /// # Errors
 /// What the system says about the socket.
 pub fn serve(app: Data<App>, listener: TcpListener) -> std::io::Result<Server> {
-    let workers = app.settings.workers;
-    let head_timeout = Duration::from_secs(app.settings.head_timeout_seconds);
+    serve_with(app, listener, |_| {})
+}
+
+/// [`serve`] with routes of the caller's beside the application's, which is how tests
+/// break what stands behind the boundary.
+///
+/// # Errors
+/// What the system says about the socket.
+pub fn serve_with(
+    app: Data<App>,
+    listener: TcpListener,
+    more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Server> {
+    let settings = app.settings.clone();
+    let seconds = Duration::from_secs;
+    let socket = socket2::SockRef::from(&listener);
+    socket.listen(settings.backlog)?;
+    // Connections inherit it: who takes nothing of an answer for so long is cut off. The server
+    // itself would wait for ever.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(seconds(settings.write_timeout_seconds)))?;
     Ok(HttpServer::new(move || {
+        let more = more.clone();
         actix_web::App::new()
             .app_data(app.clone())
-            .configure(register)
+            .configure(move |config| {
+                more(config);
+                register(config);
+            })
             .wrap(Compress::default())
             .wrap(from_fn(boundary::guard))
     })
-    .workers(workers)
-    .client_request_timeout(head_timeout)
-    .shutdown_timeout(10)
+    .workers(settings.workers)
+    .client_request_timeout(seconds(settings.head_timeout_seconds))
+    .client_disconnect_timeout(seconds(1))
+    .keep_alive(seconds(settings.keep_alive_seconds))
+    .max_connections(settings.max_connections.div_ceil(settings.workers))
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals()
     .listen(listener)?
     .run())
 }
+
+/// What requests under way get at a shutdown.
+const SHUTDOWN_SECONDS: u64 = 7;

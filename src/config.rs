@@ -4,11 +4,12 @@
 //! This is the only reader of the environment. A bad setting stops the start
 //! and names itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::auth::issuers::IssuerSettings;
@@ -121,6 +122,86 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_BODY_TIMEOUT_SECONDS", value_name = "N", global = true)]
     pub body_timeout_seconds: Option<u64>,
 
+    /// Time a connection may stay idle between requests, in seconds [default: 15]
+    #[arg(long, env = "GOUVTECH_KEEP_ALIVE_SECONDS", value_name = "N", global = true)]
+    pub keep_alive_seconds: Option<u64>,
+
+    /// Time a client may take none of an answer before the connection is cut, in seconds [default: 30]
+    #[arg(long, env = "GOUVTECH_WRITE_TIMEOUT_SECONDS", value_name = "N", global = true)]
+    pub write_timeout_seconds: Option<u64>,
+
+    /// Connections of clients at once; more wait in the backlog [default: 8192]
+    #[arg(long, env = "GOUVTECH_MAX_CONNECTIONS", value_name = "N", global = true)]
+    pub max_connections: Option<usize>,
+
+    /// Connections that may wait to be accepted [default: 1024]
+    #[arg(long, env = "GOUVTECH_BACKLOG", value_name = "N", global = true)]
+    pub backlog: Option<i32>,
+
+    /// Requests worked on at once; more get 503 at once [default: 16 for each database connection]
+    #[arg(long, env = "GOUVTECH_MAX_IN_FLIGHT", value_name = "N", global = true)]
+    pub max_in_flight: Option<usize>,
+
+    /// Time between SIGTERM, when /readyz turns 503, and the end of accepting, in seconds [default: 2]
+    #[arg(long, env = "GOUVTECH_SHUTDOWN_GRACE_SECONDS", value_name = "N", global = true)]
+    pub shutdown_grace_seconds: Option<u64>,
+
+    /// Reading requests a minute for each principal or address; 0: no limit [default: 6000]
+    #[arg(long, env = "GOUVTECH_RATE_LIMIT_READS", value_name = "N", global = true)]
+    pub rate_limit_reads: Option<u32>,
+
+    /// Writing requests a minute for each principal or address; 0: no limit [default: 1200]
+    #[arg(long, env = "GOUVTECH_RATE_LIMIT_WRITES", value_name = "N", global = true)]
+    pub rate_limit_writes: Option<u32>,
+
+    /// Refused tokens a minute for each address; 0: no limit [default: 300]
+    #[arg(long, env = "GOUVTECH_RATE_LIMIT_FAILURES", value_name = "N", global = true)]
+    pub rate_limit_failures: Option<u32>,
+
+    /// Requests for a token a minute for each address; 0: no limit [default: 60]
+    #[arg(long, env = "GOUVTECH_RATE_LIMIT_TOKENS", value_name = "N", global = true)]
+    pub rate_limit_tokens: Option<u32>,
+
+    /// Addresses and networks of proxies that are believed about their clients [default: none]
+    #[arg(long, env = "GOUVTECH_TRUSTED_PROXIES", value_name = "LIST", value_delimiter = ',', global = true)]
+    pub trusted_proxies: Option<Vec<String>>,
+
+    /// The header they say it in: x-forwarded-for or forwarded [default: x-forwarded-for]
+    #[arg(long, env = "GOUVTECH_FORWARDED_HEADER", value_name = "NAME", global = true)]
+    pub forwarded_header: Option<ForwardedBy>,
+
+    /// Address under which the public finds this server, such as `https://catalogue.example`; with https, browsers are told to stay there (HSTS)
+    #[arg(long, env = "GOUVTECH_PUBLIC_URL", value_name = "URL", global = true)]
+    pub public_url: Option<url::Url>,
+
+    /// Days browsers stay with https; 0: not said [default: 365]
+    #[arg(long, env = "GOUVTECH_HSTS_DAYS", value_name = "N", global = true)]
+    pub hsts_days: Option<u64>,
+
+    /// Origins whose pages may call the API from a browser, such as `https://portal.example` [default: none]
+    #[arg(long, env = "GOUVTECH_CORS_ORIGINS", value_name = "LIST", value_delimiter = ',', global = true)]
+    pub cors_origins: Option<Vec<String>>,
+
+    /// Addresses and networks that may read /metrics; `none`: nobody [default: 127.0.0.0/8,::1]
+    #[arg(long, env = "GOUVTECH_METRICS_ALLOWED", value_name = "LIST", value_delimiter = ',', global = true)]
+    pub metrics_allowed: Option<Vec<String>>,
+
+    /// Where to report a vulnerability, as a mailto: or https: address; makes /.well-known/security.txt
+    #[arg(long, env = "GOUVTECH_SECURITY_CONTACT", value_name = "URL", global = true)]
+    pub security_contact: Option<url::Url>,
+
+    /// Until when that is right, within a year, such as `2027-06-30T00:00:00Z`; required with a contact
+    #[arg(long, env = "GOUVTECH_SECURITY_EXPIRES", value_name = "INSTANT", global = true)]
+    pub security_expires: Option<String>,
+
+    /// Address of the policy on reported vulnerabilities
+    #[arg(long, env = "GOUVTECH_SECURITY_POLICY", value_name = "URL", global = true)]
+    pub security_policy: Option<url::Url>,
+
+    /// Languages in which reports are read [default: fr, en]
+    #[arg(long, env = "GOUVTECH_SECURITY_LANGUAGES", value_name = "LIST", global = true)]
+    pub security_languages: Option<String>,
+
     /// Days between the publication of a criteria set and its coming into force [default: 60]
     #[arg(long, env = "GOUVTECH_CRITERIA_NOTICE_DAYS", value_name = "N", global = true)]
     pub criteria_notice_days: Option<u32>,
@@ -149,6 +230,23 @@ pub enum LogFormat {
     Json,
 }
 
+/// Which header tells the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedBy {
+    XForwardedFor,
+    Forwarded,
+}
+
+/// What `/.well-known/security.txt` says (RFC 9116); its expiry is checked where there is a clock.
+#[derive(Debug, Clone)]
+pub struct SecurityContact {
+    pub contact: url::Url,
+    pub expires: chrono::DateTime<chrono::Utc>,
+    pub policy: Option<url::Url>,
+    pub languages: String,
+}
+
 /// Checked settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -172,6 +270,23 @@ pub struct Settings {
     pub max_header_bytes: usize,
     pub head_timeout_seconds: u64,
     pub body_timeout_seconds: u64,
+    pub keep_alive_seconds: u64,
+    pub write_timeout_seconds: u64,
+    pub max_connections: usize,
+    pub backlog: i32,
+    pub max_in_flight: usize,
+    pub shutdown_grace_seconds: u64,
+    pub rate_limit_reads: u32,
+    pub rate_limit_writes: u32,
+    pub rate_limit_failures: u32,
+    pub rate_limit_tokens: u32,
+    pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_header: ForwardedBy,
+    pub public_url: Option<url::Url>,
+    hsts_days: u64,
+    pub cors_origins: Vec<String>,
+    pub metrics_allowed: Vec<IpNet>,
+    pub security: Option<SecurityContact>,
     pub criteria_notice_days: u32,
     pub evaluations_auto_publish: bool,
     pub evaluation_validity_days: u32,
@@ -211,6 +326,18 @@ impl Settings {
             .unwrap_or_else(|| PathBuf::from("data"));
         let signing_key = setting!(signing_key);
         let may_make_key = signing_key.is_none();
+        let connections = setting!(connections, 8, 1..=1000);
+        let security = security(
+            setting!(security_contact),
+            setting!(security_expires),
+            setting!(security_policy),
+            setting!(security_languages, "fr, en".to_owned()),
+        )?;
+        let public_url = setting!(public_url);
+        if public_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https") || !url.has_host()) {
+            return Err(named("public_url", "not an http or https address"));
+        }
+        let local = || vec!["127.0.0.0/8".to_owned(), "::1".to_owned()];
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let issuer = setting!(issuer, "gouvtech-catalogue".to_owned());
         let issuers = if given.issuers.is_empty() { file.issuers } else { given.issuers };
@@ -227,7 +354,7 @@ impl Settings {
             service_account_days: setting!(service_account_days, 365, 1..=1095),
             workers: setting!(workers, cores, 1..=1024),
             limits: Limits {
-                connections: setting!(connections, 8, 1..=1000),
+                connections,
                 wait: Duration::from_millis(setting!(database_wait_ms, 2000, 1..=60_000)),
                 deadline: Duration::from_millis(setting!(database_deadline_ms, 2500, 10..=600_000)),
                 statement: Duration::from_millis(setting!(statement_timeout_ms, 2000, 10..=600_000)),
@@ -242,6 +369,23 @@ impl Settings {
             max_header_bytes: setting!(max_header_bytes, 16_384, 1024..=HEADER_CEILING),
             head_timeout_seconds: setting!(head_timeout_seconds, 10, 1..=600),
             body_timeout_seconds: setting!(body_timeout_seconds, 30, 1..=3600),
+            keep_alive_seconds: setting!(keep_alive_seconds, 15, 1..=3600),
+            write_timeout_seconds: setting!(write_timeout_seconds, 30, 1..=3600),
+            max_connections: setting!(max_connections, 8192, 1..=1_000_000),
+            backlog: setting!(backlog, 1024, 1..=65_535),
+            max_in_flight: setting!(max_in_flight, 16 * usize::try_from(connections).unwrap_or(1), 1..=1_000_000),
+            shutdown_grace_seconds: setting!(shutdown_grace_seconds, 2, 0..=600),
+            rate_limit_reads: setting!(rate_limit_reads, 6000, 0..=1_000_000),
+            rate_limit_writes: setting!(rate_limit_writes, 1200, 0..=1_000_000),
+            rate_limit_failures: setting!(rate_limit_failures, 300, 0..=1_000_000),
+            rate_limit_tokens: setting!(rate_limit_tokens, 60, 0..=1_000_000),
+            trusted_proxies: networks("trusted_proxies", &setting!(trusted_proxies, Vec::new()))?,
+            forwarded_header: setting!(forwarded_header, ForwardedBy::XForwardedFor),
+            public_url,
+            hsts_days: setting!(hsts_days, 365, 0..=3650),
+            cors_origins: origins(setting!(cors_origins, Vec::new()))?,
+            metrics_allowed: networks("metrics_allowed", &setting!(metrics_allowed, local()))?,
+            security,
             criteria_notice_days: setting!(criteria_notice_days, 60, 0..=3650),
             evaluations_auto_publish: setting!(evaluations_auto_publish, false),
             evaluation_validity_days: setting!(evaluation_validity_days, 365, 1..=3650),
@@ -249,6 +393,74 @@ impl Settings {
             confirmation_days: setting!(confirmation_days, 365, 1..=3650),
         })
     }
+}
+
+impl Settings {
+    /// Days that browsers are told to stay with https; none where the public does not use it.
+    pub fn hsts_days(&self) -> Option<u64> {
+        let is_secure = self.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        (is_secure && self.hsts_days > 0).then_some(self.hsts_days)
+    }
+}
+
+/// Addresses are networks of one.
+fn networks(name: &str, given: &[String]) -> Result<Vec<IpNet>, String> {
+    let given = given.iter().map(|one| one.trim()).filter(|one| !one.is_empty() && *one != "none");
+    given
+        .map(|one| {
+            one.parse::<IpNet>()
+                .or_else(|_| one.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| named(name, &format!("{one} is neither an address nor a network such as 10.0.0.0/8")))
+        })
+        .collect()
+}
+
+/// Origins as browsers send them; anything else would never match, or match too much.
+fn origins(given: Vec<String>) -> Result<Vec<String>, String> {
+    let given = given.into_iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty());
+    given
+        .map(|one| {
+            if one == "*" {
+                return Err(named(
+                    "cors_origins",
+                    "* would let any page on the web act with a token it came by; name each origin",
+                ));
+            }
+            match url::Url::parse(&one) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == one => {
+                    Ok(one)
+                }
+                Ok(url) => {
+                    let wanted = url.origin().ascii_serialization();
+                    Err(named("cors_origins", &format!("{one} is no origin; did you mean {wanted}?")))
+                }
+                Err(error) => Err(named("cors_origins", &format!("{one}: {error}"))),
+            }
+        })
+        .collect()
+}
+
+fn security(
+    contact: Option<url::Url>,
+    expires: Option<String>,
+    policy: Option<url::Url>,
+    languages: String,
+) -> Result<Option<SecurityContact>, String> {
+    let Some(contact) = contact else { return Ok(None) };
+    if !matches!(contact.scheme(), "mailto" | "https" | "tel") {
+        return Err(named("security_contact", "not a mailto:, https: or tel: address"));
+    }
+    if policy.as_ref().is_some_and(|policy| policy.scheme() != "https") {
+        return Err(named("security_policy", "not an https address"));
+    }
+    if let Some(bad) = languages.split(',').find(|one| oxilangtag::LanguageTag::parse(one.trim()).is_err()) {
+        return Err(named("security_languages", &format!("{bad} is not a language (BCP 47)")));
+    }
+    let expires = expires.ok_or_else(|| named("security_expires", "required with a security_contact"))?;
+    let expires = chrono::DateTime::parse_from_rfc3339(&expires)
+        .map_err(|e| named("security_expires", &format!("{expires} is not an instant (RFC 3339): {e}")))?
+        .to_utc();
+    Ok(Some(SecurityContact { contact, expires, policy, languages }))
 }
 
 fn read_file(path: &Path) -> Result<Given, String> {

@@ -159,6 +159,10 @@ problems! {
         "If-Match requis", "If-Match required",
         "Lire la ressource, puis renvoyer la modification avec son ETag dans If-Match : personne n’écrase alors le travail d’un autre sans le voir.",
         "Read the resource, then send the change with its ETag in If-Match: nobody then overwrites somebody else's work unseen.";
+    RateLimited = "rate_limited", 429,
+        "Trop de requêtes", "Too many requests",
+        "Attendre le délai donné par Retry-After. RateLimit-Policy dit combien de requêtes par minute sont permises, RateLimit combien il en reste.",
+        "Wait for the delay given by Retry-After. RateLimit-Policy says how many requests a minute are allowed, RateLimit how many are left.";
     HeadersTooLarge = "headers_too_large", 431,
         "En-têtes trop volumineux", "Headers too large",
         "Les en-têtes dépassent la taille permise.",

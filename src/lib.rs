@@ -32,6 +32,7 @@ pub mod families;
 pub mod http;
 pub mod import;
 pub mod labels;
+pub mod metrics;
 pub mod openapi;
 pub mod organisations;
 pub mod probes;

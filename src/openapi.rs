@@ -129,6 +129,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     let is_api = path.starts_with("/api/");
     // Another standard says how it is asked and what it answers.
     let is_oauth = path == oauth::PATH;
+    let is_probe = matches!(path.as_str(), "/livez" | "/readyz" | "/metrics");
     let has_body = operation.get("requestBody").is_some();
     let security = operation["security"].as_array().cloned().unwrap_or_default();
     let may_be_anonymous = security.iter().any(|one| one.as_object().is_none_or(Map::is_empty));
@@ -185,6 +186,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     when(has_input, &[Code::MalformedRequest]);
     when(knows_tokens, &[Code::Unauthenticated, Code::Forbidden]);
     when(has_id, &[Code::NotFound]);
+    when(!is_probe, &[Code::RateLimited]);
     when(is_api, &[Code::NotAcceptable, Code::UriTooLong, Code::HeadersTooLarge, Code::Unavailable]);
     when(path == "/readyz", &[Code::Unavailable]);
     when(has_body, &[Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
@@ -200,7 +202,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         operation["responses"]["401"] = json!({"$ref": "#/components/responses/OauthClientRefused"});
     }
     if answers_json {
-        let mut headers = Map::new();
+        let mut headers = if is_api { rate_headers().as_object().cloned().unwrap_or_default() } else { Map::new() };
         if is_api && !is_oauth {
             headers.insert("ETag".into(), json!({"$ref": "#/components/headers/ETag"}));
         }
@@ -233,6 +235,13 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             }
             None
         })
+}
+
+fn rate_headers() -> Value {
+    ["RateLimit-Policy", "RateLimit"]
+        .into_iter()
+        .map(|name| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
+        .collect()
 }
 
 fn response_name(code: Code) -> String {
@@ -295,6 +304,10 @@ fn add_problem_schema(document: &mut Value) {
         if let Some(header) = header {
             response["headers"] = json!({header: {"$ref": format!("#/components/headers/{header}")}});
         }
+        if *code == Code::RateLimited {
+            response["headers"] = rate_headers();
+            response["headers"]["Retry-After"] = json!({"$ref": "#/components/headers/Retry-After"});
+        }
         responses.insert(response_name(*code), response);
     }
     let oauth = json!({"application/json": {"schema": {"$ref": "#/components/schemas/OauthError"}}});
@@ -314,6 +327,8 @@ fn add_problem_schema(document: &mut Value) {
         "Link": {"description": "`rel=\"next\"`: the next page (RFC 8288).", "schema": {"type": "string", "maxLength": 20000}},
         "WWW-Authenticate": {"description": "What is missing or refused (RFC 6750).", "schema": {"type": "string", "maxLength": 1000}},
         "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 86400}},
+        "RateLimit-Policy": {"description": "Name, requests (`q`) and seconds (`w`) of the budget that this request was taken from (draft-ietf-httpapi-ratelimit-headers); absent when there is none.", "schema": {"type": "string", "maxLength": 200}, "example": "\"reads\";q=6000;w=60"},
+        "RateLimit": {"description": "What is left of it (`r`), and seconds until it is whole again (`t`).", "schema": {"type": "string", "maxLength": 200}, "example": "\"reads\";r=5999;t=1"},
         "Allow": {"description": "Methods this address accepts.", "schema": {"type": "string", "maxLength": 200}},
     });
 }

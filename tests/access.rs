@@ -25,6 +25,9 @@ const ACCESS: &[(&str, &str)] = &[
     ("find_readiness", "public"),
     ("find_document", "public"),
     ("find_problem", "public"),
+    ("list_problems", "public"),
+    ("find_security_contact", "public"),
+    ("find_metrics", "public"),
     ("find_keys", "public"),
     // organisations
     ("list_organisations", "anyone"),

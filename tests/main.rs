@@ -14,9 +14,11 @@
 )]
 
 mod access;
+mod boundary;
 mod compatibility;
 mod criteria;
 mod demonstration;
+mod deploy;
 mod evaluations;
 mod hostile;
 mod idempotency;
@@ -27,6 +29,8 @@ mod labels;
 mod limits;
 mod openapi;
 mod organisations;
+mod process;
+mod protocol;
 mod readme;
 mod reviews;
 mod service;
@@ -40,6 +44,10 @@ fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(access::cases());
     cases.extend(compatibility::cases());
+    cases.extend(boundary::cases());
+    cases.extend(deploy::cases());
+    cases.extend(process::cases());
+    cases.extend(protocol::cases());
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());
     cases.extend(evaluations::cases());

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const MARK: &str = "=== block";
 
 /// A process that does not outlive the case.
-struct Guarded(Child);
+pub struct Guarded(pub Child);
 
 impl Drop for Guarded {
     fn drop(&mut self) {
@@ -51,7 +51,7 @@ fn command(program: &str) -> Command {
 }
 
 /// The built program serving this case's database, and its address.
-fn serve(url: &str, folder: &Path, options: &[&str]) -> (Guarded, String) {
+pub fn serve(url: &str, folder: &Path, options: &[&str]) -> (Guarded, String) {
     let mut server = Guarded(
         command(PROGRAM)
             .args(["serve", "--bind", "127.0.0.1:0", "--database-url", url, "--data-dir"])

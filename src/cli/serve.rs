@@ -1,9 +1,14 @@
 use std::io::IsTerminal;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
+use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::web::Data;
 use clap::Args;
+use futures_util::future::{Either, select};
 use tracing_subscriber::EnvFilter;
 
 use crate::app;
@@ -19,6 +24,7 @@ pub struct Serve {
 impl Serve {
     pub fn run(self, settings: Settings) -> Result<ExitCode, String> {
         start_log(&settings)?;
+        log_panics();
         let listener = TcpListener::bind(settings.bind)
             .map_err(|e| format!("setting bind (--bind, GOUVTECH_BIND): {}: {e}", settings.bind))?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
@@ -36,6 +42,7 @@ impl Serve {
                 for issuer in &app.issuers {
                     issuer.provider.ask(app.store.clock().now());
                 }
+                actix_web::rt::spawn(stop_when_told(app.clone(), server.handle())?);
                 let calendar = crate::deadlines::keep(app.store.clone(), app.settings.clone());
                 let outcome = server.await;
                 calendar.abort();
@@ -44,6 +51,40 @@ impl Serve {
             .map_err(|e| e.to_string())?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// SIGTERM: not ready at once, still serving for a while, then finish what was accepted.
+/// SIGINT: the same without the while. A second signal does not wait for anybody.
+fn stop_when_told(app: Data<app::App>, server: ServerHandle) -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let grace = {
+            let (told, asked) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+            match select(told, asked).await {
+                Either::Left(_) => app.settings.shutdown_grace_seconds,
+                Either::Right(_) => 0,
+            }
+        };
+        app.leave();
+        tracing::info!(grace, "stopping");
+        let patience = pin!(actix_web::rt::time::sleep(Duration::from_secs(grace)));
+        let again = pin!(async {
+            let (told, asked) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+            select(told, asked).await;
+        });
+        let is_graceful = matches!(select(patience, again).await, Either::Left(_));
+        server.stop(is_graceful).await;
+    })
+}
+
+/// A panic is told in the log like everything else; never with its words, which may hold
+/// what a caller sent.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
 }
 
 fn start_log(settings: &Settings) -> Result<(), String> {

@@ -1,40 +1,85 @@
-//! Around every request: an id, the limits on its head, one log line, problems
-//! in the caller's language, entity tags, panics answered.
+//! Around every request: an id, the limits on its head, how many there may be, one
+//! log line, problems in the caller's language, entity tags, panics answered.
 
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::FutureExt;
-use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
+use super::client::{self, Client, REQUEST_ID};
+use super::headers::{self, Cors};
+use super::load::{self, Place};
+use super::problem::{Rendered, problem_for, problem_of, render};
+use super::rates::Left;
 use super::text::Locale;
 use crate::app::App;
 use crate::auth::guard::Identity;
-use crate::error::{Code, Error, Place, Problem};
+use crate::error::{Code, Error, Problem};
 use crate::text;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Marks an error that has the form of another standard than RFC 9457.
 pub struct OwnForm;
 
 /// What the boundary remembers of a request while it is served.
-struct Head {
-    id: String,
-    method: Method,
-    path: String,
-    locale: Locale,
+pub struct Head {
+    pub id: String,
+    pub method: Method,
+    pub path: String,
+    pub locale: Locale,
     if_none_match: Option<String>,
+    cors: Cors,
+    left: Option<Left>,
+    /// What kind of caller it has, for those who count.
+    caller: &'static str,
+    app: Data<App>,
+}
+
+impl Head {
+    fn of(request: &ServiceRequest, client: &Client, app: Data<App>) -> Self {
+        Self {
+            id: client.request_id(request.headers()).to_string(),
+            method: request.method().clone(),
+            path: request.path().to_owned(),
+            locale: Locale::of(request),
+            if_none_match: joined(request.headers(), &IF_NONE_MATCH),
+            cors: Cors::of(request.method(), request.headers(), &app.settings),
+            left: None,
+            caller: "unknown",
+            app,
+        }
+    }
+
+    /// Probes are answered whatever happens to the rest.
+    fn is_probe(&self) -> bool {
+        matches!(self.path.as_str(), "/livez" | "/readyz" | "/metrics")
+    }
+
+    /// What every answer says.
+    pub fn say(&self, headers: &mut HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(left) = &self.left {
+            left.say(headers);
+        }
+        headers::complete(headers, &self.path, &self.cors, &self.app.settings);
+        if self.app.is_leaving() {
+            // Whoever comes back is to come back to another instance.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
 }
 
 /// The outermost middleware.
@@ -43,59 +88,119 @@ pub async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
-    let head = Head {
-        id: uuid::Uuid::now_v7().to_string(),
-        method: request.method().clone(),
-        path: request.path().to_owned(),
-        locale: Locale::of(&request),
-        if_none_match: joined(request.headers(), &IF_NONE_MATCH),
-    };
-    let span = tracing::info_span!("request", id = head.id, method = %head.method);
-    let refusal = refuse_head(&request);
-    let outcome = async {
-        match refusal {
-            Some(problem) => Ok(request.into_response(Error::from(problem).error_response())),
-            None => {
-                let identity = Identity::of(&*App::of(request.request())?, request.headers()).await;
-                request.extensions_mut().insert(identity);
-                match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-                    Ok(result) => result.map(ServiceResponse::map_into_boxed_body),
-                    Err(_) => Err(actix_web::Error::from(Error::Internal("a handler panicked".to_owned()))),
-                }
-            }
-        }
-    }
-    .instrument(span.clone())
-    .await;
+    let app = App::of(request.request())?;
+    let client = Client::of(request.peer_addr().map(|peer| peer.ip()), request.headers(), &app.settings);
+    let mut head = Head::of(&request, &client, app.clone());
+    let span = tracing::info_span!(
+        "request",
+        id = head.id,
+        trace_id = client::trace_id(request.headers()),
+        method = %head.method
+    );
+    let outcome = serve(request, next, &mut head, client).instrument(span.clone()).await;
     let _entered = span.enter();
     let (status, route) = match &outcome {
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(error) => (error.as_response_error().status_code(), None),
     };
+    let (route, took) = (route.as_deref().unwrap_or("-"), began.elapsed());
     tracing::info!(
         status = status.as_u16(),
-        route = route.as_deref().unwrap_or("-"),
-        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        route,
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        caller = head.caller,
         "served"
     );
+    app.metrics.served(&head.method, route, status, took);
     match outcome {
         Ok(response) => Ok(finish(response, &head)),
         Err(error) => {
             let problem = problem_of(&error.error_response())
                 .unwrap_or_else(|| Error::Internal(error.to_string()).into_problem());
+            app.metrics.problem(problem.code);
             // There is no request left to answer to: the error renders itself.
             Err(Rendered { problem, head }.into())
         }
     }
 }
 
+/// Decides whether the request gets to its handler, and takes it there.
+async fn serve(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    head: &mut Head,
+    client: Client,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let app = head.app.clone();
+    let is_counted = !head.is_probe();
+    let mut place: Option<Rc<Place>> = None;
+    if is_counted {
+        match app.load.enter(app.settings.max_in_flight) {
+            Some(taken) => place = Some(taken),
+            None => {
+                app.metrics.shed.inc();
+                return Ok(refuse(request, overloaded()));
+            }
+        }
+    }
+    if let Some(problem) = refuse_head(&request, &app) {
+        return Ok(refuse(request, problem));
+    }
+    let identity = Identity::of(&app, request.headers()).await;
+    head.caller = match &identity.0 {
+        Ok(Some(principal)) => principal.role.code(),
+        Ok(None) => "anonymous",
+        Err(_) => "refused",
+    };
+    if is_counted {
+        let principal = identity.0.as_ref().ok().and_then(Option::as_ref);
+        let mut admitted = app.rates.admit(&head.method, &head.path, &client, principal);
+        if identity.0.is_err() && admitted.is_ok() {
+            admitted = app.rates.failed(&client);
+        }
+        match admitted {
+            Ok(left) => head.left = left,
+            Err(too_many) => {
+                head.left = Some(too_many.left);
+                app.metrics.rate_limited(too_many.left.policy);
+                return Ok(refuse(request, too_many.problem));
+            }
+        }
+    }
+    request.extensions_mut().insert(identity);
+    request.extensions_mut().insert(client);
+    if let Some(place) = &place {
+        let payload = request.take_payload();
+        request.set_payload(load::waited(payload, Rc::clone(place)));
+    }
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(result) => result.map(ServiceResponse::map_into_boxed_body),
+        Err(_) => {
+            app.metrics.panics.inc();
+            Err(actix_web::Error::from(Error::Internal("a handler panicked".to_owned())))
+        }
+    }
+}
+
+fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
+    request.into_response(Error::from(problem).error_response())
+}
+
+/// Told at once, so that those who were let in get through.
+fn overloaded() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        text!("Trop de requêtes sont en cours ; réessayer.", "Too many requests are being worked on; try again."),
+    )
+    .with_header(RETRY_AFTER, "1")
+}
+
 /// The limits on a request's head, below actix's own.
-fn refuse_head(request: &ServiceRequest) -> Option<Problem> {
+fn refuse_head(request: &ServiceRequest, app: &App) -> Option<Problem> {
     // No name here has this character, and PostgreSQL cannot even be asked for it.
     if request.uri().path().contains("%00") {
         return Some(Error::not_found().into_problem());
     }
-    let app = App::of(request.request()).ok()?;
     let limit = app.settings.max_query_bytes;
     if request.query_string().len() > limit {
         return Some(Problem::new(
@@ -136,16 +241,13 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!all.is_empty()).then(|| all.join(","))
 }
 
-fn problem_of(response: &HttpResponse) -> Option<Problem> {
-    response.extensions().get::<Problem>().cloned()
-}
-
 /// Gives a response its last form: problem, entity tag, shared headers.
 fn finish(mut response: ServiceResponse<BoxBody>, head: &Head) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let is_rendered = response.response().extensions().get::<OwnForm>().is_some();
     if (status.is_client_error() || status.is_server_error()) && !is_rendered {
         let problem = problem_of(response.response()).unwrap_or_else(|| problem_for(status));
+        head.app.metrics.problem(problem.code);
         let allow = response.headers().get(ALLOW).cloned();
         let (request, _) = response.into_parts();
         let mut rendered = render(&problem, head);
@@ -176,94 +278,13 @@ fn finish(mut response: ServiceResponse<BoxBody>, head: &Head) -> ServiceRespons
             response = response.map_body(|_, _| BoxBody::new(()));
         }
     }
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&head.id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding, Accept-Language, Authorization"));
+    head.say(response.headers_mut());
     response
 }
 
 /// Weak comparison (RFC 9110 §13.1.2).
 fn is_among(known: &str, tag: &str) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
-}
-
-/// For what the framework refused by itself.
-fn problem_for(status: StatusCode) -> Problem {
-    let code = Code::ALL.iter().copied().find(|code| code.status() == status).unwrap_or(match status {
-        s if s.is_server_error() => Code::InternalError,
-        _ => Code::MalformedRequest,
-    });
-    Problem::new(code, code.cure())
-}
-
-fn render(problem: &Problem, head: &Head) -> HttpResponse {
-    let (code, locale) = (problem.code, head.locale);
-    let mut body = Map::new();
-    let page = code.code().replace('_', "-");
-    body.insert("type".into(), json!(format!("/problems/{page}")));
-    body.insert("title".into(), json!(code.title().at(locale)));
-    body.insert("status".into(), json!(code.status().as_u16()));
-    body.insert("code".into(), json!(code));
-    // A fault of ours shows its id and nothing else.
-    body.insert("detail".into(), json!(problem.detail.at(locale)));
-    body.insert("instance".into(), json!(head.path));
-    body.insert("request_id".into(), json!(head.id));
-    if !problem.faults.is_empty() {
-        let faults = problem.faults.iter().map(|fault| {
-            let (kind, place) = match &fault.place {
-                Place::Body(pointer) => ("pointer", pointer),
-                Place::Parameter(name) => ("parameter", name),
-            };
-            json!({ kind: place, "code": fault.code, "detail": fault.detail.at(locale) })
-        });
-        body.insert("errors".into(), Value::Array(faults.collect()));
-    }
-    if let Some(tombstone) = &problem.tombstone {
-        body.insert("tombstone".into(), tombstone.clone());
-    }
-    let mut response = HttpResponse::build(code.status());
-    response.insert_header((CONTENT_TYPE, "application/problem+json"));
-    response.insert_header((CACHE_CONTROL, "private, no-store"));
-    response.insert_header(("content-language", locale.code()));
-    for (name, value) in &problem.headers {
-        response.insert_header((name.clone(), value.clone()));
-    }
-    response.body(Value::Object(body).to_string())
-}
-
-/// A problem that answers for itself when the request is gone.
-struct Rendered {
-    problem: Problem,
-    head: Head,
-}
-
-impl std::fmt::Debug for Rendered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.problem.code.fmt(f)
-    }
-}
-
-impl std::fmt::Display for Rendered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.problem.code.fmt(f)
-    }
-}
-
-impl ResponseError for Rendered {
-    fn status_code(&self) -> StatusCode {
-        self.problem.code.status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = render(&self.problem, &self.head);
-        if let Ok(id) = HeaderValue::from_str(&self.head.id) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        response
-    }
 }
 
 /// Answers an address nobody serves.

@@ -3,12 +3,17 @@
 
 pub mod body;
 pub mod boundary;
+pub mod client;
 pub mod conditional;
 pub mod contract;
+pub mod headers;
 pub mod idempotency;
 pub mod json;
+pub mod load;
 pub mod page;
+pub mod problem;
 pub mod query;
+pub mod rates;
 pub mod reply;
 pub mod route;
 pub mod text;

@@ -259,7 +259,9 @@ impl<'a> Comparison<'a> {
                 self.schema(id, &format!("{place}/{word}"), direction, &old[word], &new[word]);
             }
         }
-        if direction == Direction::Request && old["additionalProperties"] != false && new["additionalProperties"] == false
+        if direction == Direction::Request
+            && old["additionalProperties"] != false
+            && new["additionalProperties"] == false
         {
             self.note(id, place, "other members are no longer taken");
         }

@@ -154,7 +154,10 @@ fn the_comparison_finds_every_kind_of_breaking_change(app: &App) {
         (("/parameters/2/schema/maximum", Some(json!(50))), "put_thing ?limit: maximum is new or tighter"),
         (("/parameters/2/schema/minimum", Some(json!(2))), "put_thing ?limit: minimum is new or tighter"),
         (("/parameters/2/schema/multipleOf", Some(json!(5))), "put_thing ?limit: multipleOf is new or another"),
-        (("/parameters/0/schema/type", Some(json!("integer"))), "put_thing ?id: type {\"string\"} became {\"integer\"}"),
+        (
+            ("/parameters/0/schema/type", Some(json!("integer"))),
+            "put_thing ?id: type {\"string\"} became {\"integer\"}",
+        ),
         (("/parameters/0/schema/format", Some(json!("uuid"))), "put_thing ?id: format is new or another"),
         (("/parameters/0/schema/enum", Some(json!(["a"]))), "put_thing ?id: values are newly enumerated"),
         (("/requestBody/required", Some(json!(true))), "put_thing body: a body is newly required"),

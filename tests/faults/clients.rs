@@ -150,7 +150,11 @@ fn f9_slow_clients_hold_up_nobody(ground: &Ground) {
     ));
     assert_eq!((heads.0, bodies.0), (each, each), "slow heads and bodies are closed");
     assert!(freed.is_some(), "connections of clients that left are kept");
-    let allowed = if ground.is_long() { before * 2 + Duration::from_millis(20) } else { before * 10 + Duration::from_millis(200) };
+    let allowed = if ground.is_long() {
+        before * 2 + Duration::from_millis(20)
+    } else {
+        before * 10 + Duration::from_millis(200)
+    };
     assert!(during <= allowed, "healthy clients wait for slow ones: {before:?} → {during:?}");
     assert!(grown < 100, "memory grows by {grown} MB");
 }
@@ -211,7 +215,9 @@ fn f10_clients_that_vanish_leave_all_or_nothing(ground: &Ground) {
     verdict.assert_clean();
     assert_eq!(made, i64::from(many), "each exactly once");
     assert!(freed.is_some(), "connections of clients that left are kept");
-    ground.say(&format!("{many} resets in and after a POST, sent again with the same key: {made} objects, 0 lost, 0 doubled"));
+    ground.say(&format!(
+        "{many} resets in and after a POST, sent again with the same key: {made} objects, 0 lost, 0 doubled"
+    ));
 }
 
 fn f10_control_without_a_key_a_repetition_makes_a_second(ground: &Ground) {
@@ -267,7 +273,8 @@ fn end_under_load(server: &mut Server, database: &Database, name: &str) -> Endin
                 }
             });
         }
-        until(Duration::from_secs(20), || journal.lock().expect("a journal").acknowledged.len() > 30).expect("progress");
+        until(Duration::from_secs(20), || journal.lock().expect("a journal").acknowledged.len() > 30)
+            .expect("progress");
         if name == "killed" {
             server.kill();
         } else {

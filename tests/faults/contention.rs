@@ -246,6 +246,9 @@ fn control_writers_that_ignore_versions_are_caught(ground: &Ground) {
     let history = fight.history.into_inner().expect("a history");
     let faults = history.faults(&ids, &database);
     let lost = faults.iter().filter(|fault| fault.contains("lost update")).count();
-    ground.say(&format!("6 writers that ignore versions: {lost} lost updates found in {} operations", history.operations.len()));
+    ground.say(&format!(
+        "6 writers that ignore versions: {lost} lost updates found in {} operations",
+        history.operations.len()
+    ));
     assert!(lost > 0, "the checker sees nothing: {faults:?}");
 }

@@ -63,7 +63,9 @@ impl Need {
             }
             // Where processes may not be traced, the first attempt says so.
             Self::Strace => (!succeeds("strace", &["-f", "-e", "trace=none", "true"])).then(|| "no strace".to_owned()),
-            Self::Faketime => library("libfaketime.so.1").is_none().then(|| "no libfaketime (package faketime)".to_owned()),
+            Self::Faketime => {
+                library("libfaketime.so.1").is_none().then(|| "no libfaketime (package faketime)".to_owned())
+            }
             Self::Eatmydata => {
                 library("libeatmydata.so").is_none().then(|| "no libeatmydata (package libeatmydata1)".to_owned())
             }
@@ -209,12 +211,10 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some((admin, name)) = &self.dropped_with {
-            let outcome = PgConnection::establish(admin)
-                .map_err(|error| error.to_string())
-                .and_then(|mut c| {
-                    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                    diesel::sql_query(sql).execute(&mut c).map_err(|error| error.to_string())
-                });
+            let outcome = PgConnection::establish(admin).map_err(|error| error.to_string()).and_then(|mut c| {
+                let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                diesel::sql_query(sql).execute(&mut c).map_err(|error| error.to_string())
+            });
             if let Err(error) = outcome {
                 eprintln!("{name} stays: {error}");
             }
@@ -286,11 +286,8 @@ pub fn run(rows: Vec<Row>) -> ExitCode {
     let mut trials = Vec::new();
     for row in rows {
         for kind in row.on.iter().copied() {
-            let mut lacks: Vec<String> = missing
-                .iter()
-                .filter(|(need, _)| row.needs.contains(need))
-                .map(|(_, why)| why.clone())
-                .collect();
+            let mut lacks: Vec<String> =
+                missing.iter().filter(|(need, _)| row.needs.contains(need)).map(|(_, why)| why.clone()).collect();
             if kind == Kind::Postgres && !row.needs.contains(&Need::PostgresPrograms) {
                 lacks.extend(cluster.clone().err());
             }

@@ -203,10 +203,13 @@ impl History {
                  WHERE resource = 'solution' AND {column} = '{id}' ORDER BY position"
             ))
             .iter()
-            .filter_map(|line| line.split_once(' ').map(|(version, action)| (version.parse().unwrap_or(0), action.to_owned())))
+            .filter_map(|line| {
+                line.split_once(' ').map(|(version, action)| (version.parse().unwrap_or(0), action.to_owned()))
+            })
             .collect();
         let versions: Vec<i64> = entries.iter().map(|(version, _)| *version).collect();
-        let last = database.count(&format!("SELECT version FROM solutions WHERE {} = '{id}'", database.id_as_text("id")));
+        let last =
+            database.count(&format!("SELECT version FROM solutions WHERE {} = '{id}'", database.id_as_text("id")));
         if versions != (1..=last).collect::<Vec<_>>() {
             faults.push(format!("the journal has versions {versions:?}, the solution is at {last}"));
         }
@@ -222,7 +225,9 @@ impl History {
             };
             match entries.get(version) {
                 Some(action) if expected.contains(action.as_str()) => {}
-                other => faults.push(format!("{:?} made version {version}; the journal says {other:?}", operation.command)),
+                other => {
+                    faults.push(format!("{:?} made version {version}; the journal says {other:?}", operation.command))
+                }
             }
         }
         faults

@@ -59,7 +59,10 @@ fn f1_control_a_write_acknowledged_before_it_is_done_is_seen_as_lost(ground: &Gr
     let other = journal.acknowledged.keys().next().expect("another");
     database.execute(&format!("UPDATE solutions SET name_folded = '{other}' WHERE {is_it}"));
     let verdict = Verdict::of(&journal, &database);
-    assert_eq!((verdict.lost.as_slice(), verdict.doubled.as_slice()), ([key.clone()].as_slice(), [other.clone()].as_slice()));
+    assert_eq!(
+        (verdict.lost.as_slice(), verdict.doubled.as_slice()),
+        ([key.clone()].as_slice(), [other.clone()].as_slice())
+    );
     let kind = if ground.kind == Kind::Sqlite { "row" } else { "tuple" };
     ground.say(&format!("one {kind} undone and one doubled by hand: 1 lost, 1 doubled reported"));
 }

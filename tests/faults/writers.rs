@@ -153,7 +153,13 @@ impl Verdict {
 
     pub fn assert_clean(&self) {
         assert!(self.acknowledged > 0, "nothing was acknowledged: nothing shown");
-        assert!(self.lost.is_empty(), "{} of {} acknowledged are lost: {:?}", self.lost.len(), self.acknowledged, self.lost);
+        assert!(
+            self.lost.is_empty(),
+            "{} of {} acknowledged are lost: {:?}",
+            self.lost.len(),
+            self.acknowledged,
+            self.lost
+        );
         assert!(self.doubled.is_empty(), "done more than once: {:?}", self.doubled);
     }
 }

@@ -14,7 +14,8 @@ use gouvtech_catalogue::auth::token::{self, Grant};
 use gouvtech_catalogue::auth::{Duty, Role};
 use gouvtech_catalogue::clock::Clock;
 use gouvtech_catalogue::config::{Given, Settings};
-use gouvtech_catalogue::db::{Backend, Id, Limits, Store, migrations};
+use gouvtech_catalogue::db::{Actor, Backend, Id, Limits, Store, migrations};
+use gouvtech_catalogue::error::Error;
 
 use super::client::Request;
 
@@ -84,6 +85,10 @@ pub struct Copy {
 }
 
 impl Copy {
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub fn backend(&self) -> Backend {
         Backend::parse(&self.url).expect("a URL")
     }
@@ -118,6 +123,35 @@ fn seed(url: &str) {
     gouvtech_catalogue::seed::criteria(&store).expect("criteria");
 }
 
+/// Handlers that fail, behind the boundary like all others.
+fn break_points(config: &mut actix_web::web::ServiceConfig) {
+    use actix_web::web;
+    config.route("/test/panic", web::get().to(panics));
+    config.route("/test/panic-while-reading", web::get().to(panics_while_reading));
+    config.route("/test/panic-while-writing", web::get().to(panics_while_writing));
+    config.route("/test/wait", web::get().to(waits));
+}
+
+async fn panics() -> actix_web::HttpResponse {
+    panic!("Mme Secret-Dupont is in the words of a panic")
+}
+
+async fn panics_while_reading(app: Data<Application>) -> Result<actix_web::HttpResponse, Error> {
+    app.store.read(|_| -> Result<(), Error> { panic!("while reading") }).await?;
+    Ok(actix_web::HttpResponse::Ok().finish())
+}
+
+async fn panics_while_writing(app: Data<Application>) -> Result<actix_web::HttpResponse, Error> {
+    app.store.write(Actor::System, |_| -> Result<(), Error> { panic!("while writing") }).await?;
+    Ok(actix_web::HttpResponse::Ok().finish())
+}
+
+/// Long enough to be met under way.
+async fn waits() -> actix_web::HttpResponse {
+    actix_web::rt::time::sleep(std::time::Duration::from_secs(2)).await;
+    actix_web::HttpResponse::Ok().finish()
+}
+
 /// A running application.
 pub struct App {
     pub inner: Data<Application>,
@@ -150,6 +184,11 @@ impl App {
             data_dir: Some(folder.path().to_owned()),
             workers: Some(2),
             connections: Some(6),
+            // Cases send what nobody sends in a minute; those about limits set their own.
+            rate_limit_reads: given.rate_limit_reads.or(Some(0)),
+            rate_limit_writes: given.rate_limit_writes.or(Some(0)),
+            rate_limit_failures: given.rate_limit_failures.or(Some(0)),
+            rate_limit_tokens: given.rate_limit_tokens.or(Some(0)),
             ..given
         })
         .expect("settings");
@@ -161,7 +200,7 @@ impl App {
         let served = inner.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = app::serve(served, listener).expect("a server");
+                let server = app::serve_with(served, listener, break_points).expect("a server");
                 sender.send(server.handle()).expect("sent");
                 server.await.expect("served");
             });
@@ -179,6 +218,11 @@ impl App {
             database: Some(database),
             _folder: folder,
         }
+    }
+
+    /// Another application like this one, with other settings and a database of its own.
+    pub fn beside(&self, given: Given) -> Self {
+        Self::start_with(&self.templates, self.kind, given)
     }
 
     pub fn url(&self) -> &str {

@@ -1,11 +1,14 @@
-//! What stands at the root: probes, the document and its page, the public key,
-//! the explanations of problems.
+//! What stands at the root: probes, figures, the document and its page, the public key,
+//! the explanations of problems, the contact for vulnerabilities.
+
+pub mod problems;
+pub mod security;
 
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, ReqData};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -13,15 +16,18 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::app::App;
 use crate::db::migrations;
 use crate::endpoints;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
+use crate::http::client::{Client, is_within};
 use crate::http::route::Endpoint;
-use crate::http::text::Text;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![find_liveness, find_readiness, find_document, find_keys, find_problem]
+    let mut all = endpoints![find_liveness, find_readiness, find_metrics, find_document, find_keys];
+    all.extend(problems::endpoints());
+    all.extend(security::endpoints());
+    all
 }
 
 /// The interactive page; all its files are compiled in.
@@ -63,6 +69,9 @@ async fn find_liveness() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, description = "Requests can be served.", body = Health)))]
 async fn find_readiness(app: Data<App>) -> Result<HttpResponse> {
+    if app.is_leaving() {
+        return Err(Error::unavailable("stopping"));
+    }
     let ready = app.store.probe(PATIENCE, |db| Ok(migrations::are_applied(db).unwrap_or(false))).await?;
     if !ready {
         return Err(Error::unavailable("migrations are pending"));
@@ -99,30 +108,19 @@ async fn find_keys(app: Data<App>) -> HttpResponse {
         .json(keys.jwks(now))
 }
 
-/// A problem explained.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ProblemPage {
-    /// Stable code, as in the problem's `code`.
-    pub code: Code,
-    /// Status of answers with this code.
-    #[schema(minimum = 400, maximum = 599)]
-    pub status: u16,
-    /// What it is.
-    pub title: Text,
-    /// What to do about it.
-    pub cure: Text,
-}
-
-/// What a problem means and how to cure it
+/// Figures for Prometheus
 ///
-/// Where the `type` of a problem (RFC 9457) leads.
-#[utoipa::path(get, path = "/problems/{code}", tag = "service", security(()),
-    params(("code" = String, Path, description = "Code of the problem, with hyphens.", max_length = 50, example = "not-found")),
-    responses((status = 200, description = "The explanation.", body = ProblemPage)))]
-async fn find_problem(code: Path<String>) -> Result<HttpResponse> {
-    let code = Code::from_code(&code.replace('-', "_")).ok_or_else(Error::not_found)?;
-    let page = ProblemPage { code, status: code.status().as_u16(), title: code.title(), cure: code.cure() };
+/// For whom the operator's setting `metrics_allowed` names: others get a 404.
+#[utoipa::path(get, path = "/metrics", tag = "service", security(()),
+    responses((status = 200, description = "The figures, in Prometheus's text format.", body = String, content_type = "text/plain"),
+              (status = 404, description = "Not for the caller.")))]
+async fn find_metrics(app: Data<App>, client: ReqData<Client>) -> Result<HttpResponse> {
+    // A proxy nobody trusts calls from an allowed address on behalf of anybody.
+    if client.is_behind_stranger || !is_within(&app.settings.metrics_allowed, client.address) {
+        return Err(Error::not_found());
+    }
     Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "public, max-age=3600, stale-while-revalidate=86400"))
-        .json(page))
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(app.metrics.text(&app).await?))
 }
