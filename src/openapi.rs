@@ -185,7 +185,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     };
     when(has_input, &[Code::MalformedRequest]);
     when(knows_tokens, &[Code::Unauthenticated, Code::Forbidden]);
-    when(has_id, &[Code::NotFound]);
+    when(has_id || matches!(path.as_str(), "/metrics" | "/.well-known/security.txt"), &[Code::NotFound]);
     when(!is_probe, &[Code::RateLimited]);
     when(is_api, &[Code::NotAcceptable, Code::UriTooLong, Code::HeadersTooLarge, Code::Unavailable]);
     when(path == "/readyz", &[Code::Unavailable]);

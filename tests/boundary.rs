@@ -216,7 +216,11 @@ fn a_panic_is_a_problem_and_the_server_lives(app: &App) {
     app.get("/api/v1/solutions").expect(200);
     app.post("/api/v1/solutions").by(&app.vendor(1).token).json(&serde_json::json!({"name": "Encore"})).expect(201);
     assert_eq!(app.inner.load.now(), 0, "every place is given back");
-    assert_eq!(app.store().stats().in_use, 0, "every connection too");
+    let end = Instant::now() + Duration::from_secs(10);
+    while app.store().stats().in_use > 0 {
+        assert!(Instant::now() < end, "a connection is not given back");
+        std::thread::yield_now();
+    }
 }
 
 fn too_many_requests_at_once_are_refused_at_once(app: &App) {

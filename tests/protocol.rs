@@ -72,7 +72,9 @@ fn what_proxies_may_read_otherwise_is_refused(app: &App) {
         assert!(statuses(&text).len() <= 1 && !text.starts_with("HTTP/1.1 2"), "{head:?}\n{text}");
     }
     for request in [
-        "GET /livez HTTP/1.1\nhost: x\n\nGET /test/panic HTTP/1.1\nhost: x\n\n",
+        // A line may end in LF alone (RFC 9112 §2.2), but not in CR alone.
+        "GET /livez HTTP/1.1\nhost: x\n\n",
+        "GET /livez HTTP/1.1\r\nx: a\r\rGET /test/panic HTTP/1.1\r\rhost: x\r\n\r\n",
         "GET /livez\r\n\r\n",
         "GET /livez HTTP/3.7\r\nhost: x\r\n\r\n",
         "GET  /livez HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -113,7 +115,12 @@ fn heads_beyond_every_limit_are_refused(app: &App) {
 }
 
 fn a_slow_head_and_a_slow_body_are_told_and_closed(app: &App) {
-    let app = app.beside(Given { head_timeout_seconds: Some(1), body_timeout_seconds: Some(1), ..Given::default() });
+    let app = app.beside(Given {
+        head_timeout_seconds: Some(1),
+        body_timeout_seconds: Some(1),
+        keep_alive_seconds: Some(1),
+        ..Given::default()
+    });
     let vendor = app.vendor(1);
     let wait = |bytes: &str| {
         let mut stream = connect(&app);

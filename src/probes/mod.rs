@@ -112,8 +112,7 @@ async fn find_keys(app: Data<App>) -> HttpResponse {
 ///
 /// For whom the operator's setting `metrics_allowed` names: others get a 404.
 #[utoipa::path(get, path = "/metrics", tag = "service", security(()),
-    responses((status = 200, description = "The figures, in Prometheus's text format.", body = String, content_type = "text/plain"),
-              (status = 404, description = "Not for the caller.")))]
+    responses((status = 200, description = "The figures, in Prometheus's text format.", body = String, content_type = "text/plain")))]
 async fn find_metrics(app: Data<App>, client: ReqData<Client>) -> Result<HttpResponse> {
     // A proxy nobody trusts calls from an allowed address on behalf of anybody.
     if client.is_behind_stranger || !is_within(&app.settings.metrics_allowed, client.address) {

@@ -50,8 +50,7 @@ pub fn check(security: Option<&SecurityContact>, now: Instant) -> std::result::R
 ///
 /// As RFC 9116 has it; 404 where the operator has named no contact, and once it has expired.
 #[utoipa::path(get, path = "/.well-known/security.txt", tag = "service", security(()),
-    responses((status = 200, description = "The contact.", body = String, content_type = "text/plain"),
-              (status = 404, description = "No contact is set.")))]
+    responses((status = 200, description = "The contact.", body = String, content_type = "text/plain")))]
 async fn find_security_contact(app: Data<App>) -> Result<HttpResponse> {
     let security = app.settings.security.as_ref().filter(|one| one.expires > app.store.clock().now().0);
     let Some(SecurityContact { contact, expires, policy, languages }) = security else {

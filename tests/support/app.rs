@@ -148,7 +148,7 @@ async fn panics_while_writing(app: Data<Application>) -> Result<actix_web::HttpR
 
 /// Long enough to be met under way.
 async fn waits() -> actix_web::HttpResponse {
-    actix_web::rt::time::sleep(std::time::Duration::from_secs(2)).await;
+    actix_web::rt::time::sleep(std::time::Duration::from_secs(3)).await;
     actix_web::HttpResponse::Ok().finish()
 }
 
