@@ -31,6 +31,7 @@ mod openapi;
 mod organisations;
 mod process;
 mod protocol;
+mod providers;
 mod readme;
 mod reviews;
 mod service;
@@ -60,6 +61,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(limits::cases());
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
+    cases.extend(providers::cases());
     cases.extend(readme::cases());
     cases.extend(reviews::cases());
     cases.extend(service::cases());

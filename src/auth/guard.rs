@@ -144,7 +144,7 @@ impl Identity {
     /// Reads the token of a request, once, before anything else happens to it.
     pub async fn of(app: &App, headers: &HeaderMap) -> Self {
         // Whoever asks for what: keys that were rotated are noticed here.
-        let _keys = app.keys.current(app.store.clock().now()).await;
+        app.keys.refresh(app.store.clock().now());
         Self(identify(app, headers).await)
     }
 }

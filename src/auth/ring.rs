@@ -243,31 +243,27 @@ impl Keys {
         Ok(Self { path: path.to_owned(), seen: Mutex::new(Seen { ring: Arc::new(ring), looked_at: now, stamp }) })
     }
 
-    /// The ring as it was last seen; at most some seconds old while requests come.
+    /// The ring as it was last seen; hardly more than [`LOOK_EVERY`] seconds old while requests come.
     pub fn held(&self) -> Arc<Ring> {
         Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner).ring)
     }
 
-    /// The ring as it is: whoever finds that it is time to look does, off the
-    /// workers; the others go on with what was seen last.
-    pub async fn current(self: &Arc<Self>, now: Instant) -> Arc<Ring> {
-        let is_due = {
+    /// Has the file looked at when it is time, off the workers; nobody waits for it.
+    pub fn refresh(self: &Arc<Self>, now: Instant) {
+        {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             // Either way: the clock may have been set back.
-            let is_due = (now.0 - seen.looked_at.0).num_seconds().abs() >= LOOK_EVERY;
-            if is_due {
-                seen.looked_at = now;
+            if (now.0 - seen.looked_at.0).num_seconds().abs() < LOOK_EVERY {
+                return;
             }
-            is_due
-        };
-        if is_due {
-            let keys = Arc::clone(self);
-            let _looked = actix_web::web::block(move || keys.look()).await;
+            seen.looked_at = now;
         }
-        self.held()
+        let keys = Arc::clone(self);
+        actix_web::rt::task::spawn_blocking(move || keys.look());
     }
 
-    fn look(&self) {
+    /// Reads the file again if it has changed.
+    pub fn look(&self) {
         let before = self.seen.lock().unwrap_or_else(PoisonError::into_inner).stamp;
         match stamp(&self.path).and_then(|now| if now == before { Ok(None) } else { read(&self.path).map(Some) }) {
             Ok(None) => {}

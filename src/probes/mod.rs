@@ -101,11 +101,9 @@ async fn find_document(app: Data<App>) -> HttpResponse {
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "service", security(()),
     responses((status = 200, description = "The keys.", body = Object)))]
 async fn find_keys(app: Data<App>) -> HttpResponse {
-    let now = app.store.clock().now();
-    let keys = app.keys.current(now).await;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300, stale-while-revalidate=600"))
-        .json(keys.jwks(now))
+        .json(app.keys.held().jwks(app.store.clock().now()))
 }
 
 /// Figures for Prometheus
