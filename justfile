@@ -46,6 +46,20 @@ docs-page:
 injection binary="target/release/gouvtech-catalogue":
     python3 tests/injection/injection.py {{ binary }}
 
+# The document: linted, made into a client that is driven, held against a running server (needs Node.js and Python)
+contract *args:
+    cargo build --locked
+    tests/contract/check target/debug/gouvtech-catalogue {{ args }}
+
+# The long forms, for hours and not for minutes
+nightly:
+    just contract long
+    just mutants
+
+# Changes the code of authorisation, states and preconditions, and wants a test to fail each time (needs cargo-mutants)
+mutants *args:
+    cargo mutants {{ args }}
+
 # Serves the demonstration catalogue on http://127.0.0.1:8080/docs
 demo *args:
     cargo run --release --locked -- serve --demo {{ args }}

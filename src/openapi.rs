@@ -170,12 +170,15 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             parameters.push(json!({
                 "name": "fields", "in": "query", "required": false, "style": "form", "explode": false,
                 "description": "Only these members of the resource (or of each row), separated by commas.",
-                "schema": {"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 100}},
+                "schema": {"type": "array", "minItems": 1, "maxItems": 100, "items": {"type": "string", "maxLength": 100}},
             }));
         }
     }
     let has_input = has_body || operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["in"] != "path"));
     let has_id = path.contains('{');
+    if has_body {
+        operation["requestBody"]["required"] = json!(true);
+    }
 
     let mut errors = vec![Code::InternalError];
     let mut when = |condition: bool, codes: &[Code]| {

@@ -281,6 +281,10 @@ impl Reply {
     fn wanted<T: ToSchema>(&self) -> Result<Option<BTreeSet<String>>> {
         let Some(fields) = &self.fields else { return Ok(None) };
         let known = self.app.contract.members(&T::name());
+        if fields.len() > MAX_FIELDS {
+            let detail = text!("Au plus {MAX_FIELDS} champs.", "At most {MAX_FIELDS} fields.");
+            return Err(Error::malformed(vec![Fault::parameter("fields", "too_many", detail)]));
+        }
         let faults: Vec<Fault> = fields
             .iter()
             .filter(|field| !known.contains(*field))
@@ -299,6 +303,9 @@ impl Reply {
         if faults.is_empty() { Ok(Some(fields.iter().cloned().collect())) } else { Err(Error::malformed(faults)) }
     }
 }
+
+/// As the document says of `fields`.
+const MAX_FIELDS: usize = 100;
 
 fn keep(value: &mut Value, fields: &BTreeSet<String>) {
     if let Value::Object(members) = value {

@@ -38,7 +38,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "vendor"}))]
 pub struct TokenRequest {
     /// `client_credentials`.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = "^client_credentials$")]
     pub grant_type: String,
     /// What the token may be used for, separated by spaces: the role, and `role:duty`
     /// for each duty. Without it, all that the account may; with the role alone, no duty.

@@ -157,6 +157,10 @@ class World:
         return self.call("vendor", "POST", f"/organisations/{self.organisations['vendor']}/service-accounts",
                          {"name": f"Compte {self.number()}", "duties": []})
 
+    def revoked_account(self):
+        seen = self.service_account()
+        return self.call("vendor", "POST", f"/service-accounts/{seen.id}/revoke", None, seen)
+
     def token_request(self):
         made = self.service_account().body
         return {"grant_type": "client_credentials", "client_id": made["id"], "client_secret": made["secret"]}
@@ -365,7 +369,7 @@ READY = {
     "create_service_account": lambda w: Ready("vendor", {"id": w.organisations["vendor"]}),
     "find_service_account": on("vendor", World.service_account),
     "update_service_account": on("vendor", World.service_account),
-    "delete_service_account": on("vendor", World.service_account),
+    "delete_service_account": on("vendor", World.revoked_account),
     "revoke_service_account": on("vendor", World.service_account),
     "rotate_service_account": on("vendor", World.service_account),
 
