@@ -38,6 +38,7 @@ mod service;
 mod service_accounts;
 mod solutions;
 mod storage;
+mod store;
 mod support;
 mod tokens;
 
@@ -68,6 +69,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(service_accounts::cases());
     cases.extend(solutions::cases());
     cases.extend(storage::cases());
+    cases.extend(store::cases());
     cases.extend(tokens::cases());
     support::run(cases)
 }

@@ -382,8 +382,10 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { ticket, value, reply, .. } = *self;
+        let Self { ticket, actor: _, work, clock: _, span: _, value, reply } = *self;
         let _nobody_waits = ticket.finish();
+        // What the work holds is let go before anybody can see that it is done.
+        drop(work);
         let missing = || Error::Internal("a write without its value".to_owned());
         let _nobody_waits = reply.send(outcome.and_then(|()| value.ok_or_else(missing)));
     }
