@@ -11,7 +11,7 @@
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
 //!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
 //!   organisations of other catalogues; [`seed`]: what a new catalogue starts
-//!   with; [`deadlines`]: what the calendar does; [`clock`]: the only clock.
+//!   with; [`deadlines`]: what the calendar does; [`doctor`]: whether a database is sound; [`clock`]: the only clock.
 //!
 //! Arrows run one way: `routes → model → db`, `routes → view → model`,
 //! `model → rules`.
@@ -26,6 +26,7 @@ pub mod config;
 pub mod criteria;
 pub mod db;
 pub mod deadlines;
+pub mod doctor;
 pub mod error;
 pub mod evaluations;
 pub mod families;

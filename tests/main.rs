@@ -14,11 +14,13 @@
 )]
 
 mod access;
+mod backup;
 mod boundary;
 mod compatibility;
 mod criteria;
 mod demonstration;
 mod deploy;
+mod doctor;
 mod evaluations;
 mod hostile;
 mod idempotency;
@@ -45,6 +47,7 @@ mod tokens;
 fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(access::cases());
+    cases.extend(backup::cases());
     cases.extend(compatibility::cases());
     cases.extend(boundary::cases());
     cases.extend(deploy::cases());
@@ -52,6 +55,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(protocol::cases());
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());
+    cases.extend(doctor::cases());
     cases.extend(evaluations::cases());
     cases.extend(keys::cases());
     cases.extend(labels::cases());

@@ -259,7 +259,7 @@ fn of_several_instances_one_applies_the_migrations(app: &App) {
 }
 
 /// Rows in every append-only table: a label granted, a review edited.
-fn history(app: &App) {
+pub fn history(app: &App) {
     let (vendor, buyer, body) = (app.vendor(1), app.buyer(1), app.audit_body(1));
     let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "evaluator");
     let decision_maker = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "decision maker");
@@ -300,6 +300,7 @@ fn what_is_append_only_can_neither_change_nor_go(app: &App) {
         ("criteria", "theme"),
         ("answers", "value"),
         ("findings", "comment"),
+        ("seals", "hash"),
     ] {
         let before = count(app, table);
         assert_ne!(before, "0", "{table} is empty: nothing would be shown");

@@ -1,5 +1,7 @@
 //! The commands of the one binary, one file each.
 
+mod backup;
+mod doctor;
 mod healthcheck;
 mod import;
 mod keys;
@@ -15,7 +17,7 @@ use clap::{Parser, Subcommand};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Given, Settings};
-use crate::db::migrations;
+use crate::db::{Actor, migrations};
 
 /// A government catalogue of digital solutions: what exists, what vendors
 /// claim, what users say, what an independent third party verified.
@@ -34,6 +36,12 @@ enum Command {
     Serve(serve::Serve),
     /// Apply pending migrations and stop
     Migrate,
+    /// Write a checked copy of the database, also while it is in use
+    Backup(backup::Backup),
+    /// Make a database from such a copy
+    Restore(backup::Restore),
+    /// Check the integrity of the database; exit code 1 when something was found, 2 when it cannot be checked
+    Doctor,
     /// Load solutions or organisations of other catalogues and registers
     #[command(subcommand)]
     Import(import::Import),
@@ -54,6 +62,9 @@ pub fn run() -> ExitCode {
     let outcome = Settings::new(cli.given).and_then(|settings| match cli.command {
         Command::Serve(serve) => serve.run(settings),
         Command::Migrate => migrate::run(&settings),
+        Command::Backup(backup) => backup.run(&settings),
+        Command::Restore(restore) => restore.run(&settings),
+        Command::Doctor => doctor::run(&settings),
         Command::Import(import) => import.run(settings),
         Command::Token(token) => token.run(&settings),
         Command::Keys(keys) => keys.run(&settings),
@@ -83,7 +94,12 @@ fn open(settings: Settings) -> Result<App, String> {
     if !applied.is_empty() {
         tracing::info!(count = applied.len(), "migrations applied");
     }
-    App::new(settings, Clock::default())
+    let app = App::new(settings, Clock::default())?;
+    let sealed = app.store.write_here(&Actor::System, |tx| tx.seal_what_was_there()).map_err(|e| e.to_string())?;
+    if sealed > 0 {
+        tracing::info!(count = sealed, "what was there before there were seals is sealed");
+    }
+    Ok(app)
 }
 
 #[expect(clippy::print_stderr, reason = "a command speaks on the terminal")]

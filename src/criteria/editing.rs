@@ -212,6 +212,7 @@ async fn publish_criteria_set(
             set.published_at = Some(tx.now);
             set.in_force_on = Some(in_force_on);
             set.store(tx, "publish_criteria_set", json!({"in_force_on": in_force_on}))?;
+            tx.seal(crate::db::seals::Sealed::CriteriaSet, &[(set.id, 0)])?;
             Ok(CriteriaSetView::new(set, today))
         })
         .await

@@ -194,9 +194,11 @@ pub fn seed(tx: &mut Tx<'_>) -> Result<()> {
     let mut set = CriteriaSet::draft(content, None, tx.now);
     set.insert(tx.db)?;
     set.insert_criteria(tx.db, criteria)?;
+    tx.record("create_criteria_set", Resource::CriteriaSet, set.id, set.version, json!({}))?;
     set.published_at = Some(tx.now);
     set.in_force_on = Some(tx.now.day());
-    set.store(tx, "publish_criteria_set", json!({"in_force_on": set.in_force_on}))
+    set.store(tx, "publish_criteria_set", json!({"in_force_on": set.in_force_on}))?;
+    tx.seal(crate::db::seals::Sealed::CriteriaSet, &[(set.id, 0)])
 }
 
 /// The set that comes with the program.

@@ -48,6 +48,25 @@ impl Backend {
         }
     }
 
+    /// Writes a copy of an SQLite database to a new file: one snapshot, whatever
+    /// is written meanwhile. The original is opened without any change of its mode.
+    ///
+    /// # Errors
+    /// The database's message.
+    pub fn copy_to(&self, file: &Path) -> Result<(), String> {
+        let Self::Sqlite { path } = self else { return Err("is not SQLite".to_owned()) };
+        let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|e| e.to_string())?;
+        connection
+            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL")
+            .and_then(|()| {
+                diesel::sql_query("VACUUM INTO ?")
+                    .bind::<diesel::sql_types::Text, _>(file.to_string_lossy().into_owned())
+                    .execute(&mut connection)
+            })
+            .map_err(|e| e.to_string())?;
+        Ok(())
+    }
+
     /// Opens a connection with the session settings every query relies on.
     pub(super) fn connect(&self, access: Access, limits: &Limits) -> ConnectionResult<Db> {
         match self {

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::schema::{actors, changes};
+use super::seals::digest;
 use super::store::Tx;
 use super::{Db, Id, Instant, Json};
 use crate::error::Result;
@@ -88,6 +89,7 @@ struct NewChange<'a> {
     resource_id: Id,
     resource_version: i32,
     changed: Json<Value>,
+    hash: String,
 }
 
 impl Change {
@@ -105,6 +107,12 @@ impl Change {
         let next =
             places.last().map_or(bookmark, |last| Bookmark { transaction: last.transaction, position: last.position });
         Ok((positions.iter().filter_map(|position| entries.remove(position)).collect(), next))
+    }
+
+    /// The hash of what the entry says now.
+    pub fn computed_hash(&self) -> String {
+        let place = (self.resource, self.resource_id, self.resource_version);
+        entry_hash(self.at, (self.actor_id, &self.role, self.organisation_id), &self.action, place, &self.changed)
     }
 
     /// Which of these resources were changed by somebody in `role`, or by `action`.
@@ -126,6 +134,17 @@ impl Change {
             .select(Self::as_select())
             .load(db)?)
     }
+}
+
+/// What an entry says, but for its position, which the database gives.
+fn entry_hash(
+    at: Instant,
+    (actor_id, role, organisation_id): (Option<Id>, &str, Option<Id>),
+    action: &str,
+    (resource, id, version): (Resource, Id, i32),
+    changed: &Value,
+) -> String {
+    digest(&json!([at, actor_id, role, organisation_id, action, resource, id, version, changed]))
 }
 
 /// Two that make the same row at once: the slower one runs again and finds it.
@@ -154,16 +173,20 @@ impl Tx<'_> {
         };
         let rows: Vec<NewChange<'_>> = entries
             .into_iter()
-            .map(|(resource_id, resource_version, changed)| NewChange {
-                at: self.now,
-                actor_id,
-                role,
-                organisation_id,
-                action,
-                resource,
-                resource_id,
-                resource_version,
-                changed: Json(changed),
+            .map(|(resource_id, resource_version, changed)| {
+                let (at, place) = (self.now, (resource, resource_id, resource_version));
+                NewChange {
+                    at,
+                    actor_id,
+                    role,
+                    organisation_id,
+                    action,
+                    resource,
+                    resource_id,
+                    resource_version,
+                    hash: entry_hash(at, (actor_id, role, organisation_id), action, place, &changed),
+                    changed: Json(changed),
+                }
             })
             .collect();
         crate::insert_all!(self.db, changes::table, &rows);

@@ -1,5 +1,7 @@
 //! The migrations of both databases, compiled in, applied under a lock.
 
+use std::collections::BTreeSet;
+
 use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection, TransactionManager};
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel::pg::Pg;
@@ -110,6 +112,71 @@ where
         Err(error) => {
             AnsiTransactionManager::rollback_transaction(c)?;
             Err(error)
+        }
+    }
+}
+
+/// Whether a PostgreSQL database holds nothing yet.
+///
+/// # Errors
+/// The database's message.
+pub fn is_empty(backend: &Backend) -> Result<bool, Fault> {
+    let question =
+        "SELECT relname::text AS fact FROM pg_class WHERE relnamespace = current_schema()::regnamespace LIMIT 1";
+    match backend.connect(Access::ReadOnly, &Limits::default())? {
+        Db::Pg(mut c) => Ok(diesel::sql_query(question).load::<Fact>(&mut c)?.is_empty()),
+        Db::Sqlite(_) => Ok(false),
+    }
+}
+
+/// Everything of a schema that a query or a rule relies on, as the database tells it.
+const FACTS_POSTGRES: &str = "\
+    SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' nullable ' || is_nullable \
+      || ' default ' || coalesce(column_default, '-') || ' identity ' || is_identity || ' collate ' || coalesce(collation_name, '-') AS fact \
+    FROM information_schema.columns WHERE table_schema = current_schema() \
+    UNION ALL SELECT pg_get_indexdef(x.indexrelid) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
+    WHERE i.relnamespace = current_schema()::regnamespace \
+    UNION ALL SELECT 'constraint ' || conrelid::regclass::text || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+    WHERE connamespace = current_schema()::regnamespace AND contype <> 't' \
+    UNION ALL SELECT pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+    WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace \
+    UNION ALL SELECT 'function ' || proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace \
+    UNION ALL SELECT 'migration ' || version FROM __diesel_schema_migrations";
+const FACTS_SQLITE: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') AS fact FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' \
+    UNION ALL SELECT 'migration ' || version FROM __diesel_schema_migrations";
+
+#[derive(diesel::QueryableByName)]
+struct Fact {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    fact: String,
+}
+
+/// The schema that is there and the one that the migrations of this program
+/// make: on PostgreSQL in a schema of its own that is taken back, on SQLite in memory.
+///
+/// # Errors
+/// The database's message.
+pub fn schemas(backend: &Backend) -> Result<(BTreeSet<String>, BTreeSet<String>), Fault> {
+    let set = |facts: Vec<Fact>, schema: &str| {
+        facts.into_iter().map(|one| one.fact.replace(&format!("{schema}."), "")).collect()
+    };
+    match backend.connect(Access::ReadWrite, &Limits::default())? {
+        Db::Pg(mut c) => {
+            c.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+            let found = set(diesel::sql_query(FACTS_POSTGRES).load(&mut c)?, "public");
+            AnsiTransactionManager::begin_transaction_sql(&mut c, "BEGIN")?;
+            c.batch_execute("CREATE SCHEMA doctor_compares; SET LOCAL search_path = doctor_compares")?;
+            run(&mut c, POSTGRES)?;
+            let expected = set(diesel::sql_query(FACTS_POSTGRES).load(&mut c)?, "doctor_compares");
+            AnsiTransactionManager::rollback_transaction(&mut c)?;
+            Ok((found, expected))
+        }
+        Db::Sqlite(mut c) => {
+            let found = set(diesel::sql_query(FACTS_SQLITE).load(&mut c)?, "main");
+            let mut fresh = SqliteConnection::establish(":memory:")?;
+            run(&mut fresh, SQLITE)?;
+            let expected = set(diesel::sql_query(FACTS_SQLITE).load(&mut fresh)?, "main");
+            Ok((found, expected))
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod migrations;
 mod pool;
 pub mod schema;
+pub mod seals;
 pub mod store;
 mod ticket;
 pub mod types;

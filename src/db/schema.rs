@@ -27,6 +27,7 @@ diesel::table! {
         resource_id -> Id,
         resource_version -> Integer,
         changed -> Json,
+        hash -> Nullable<Text>,
     }
 }
 
@@ -49,6 +50,19 @@ diesel::table! {
         request -> Text,
         answer -> Json,
         created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    seals (kind, id, number) {
+        kind -> Text,
+        id -> Id,
+        number -> Integer,
+        hash -> Text,
+        sealed_at -> Instant,
     }
 }
 
@@ -440,6 +454,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     counters,
     organisations,
     idempotency_keys,
+    seals,
     criteria_sets,
     criteria,
     solutions,

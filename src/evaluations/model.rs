@@ -14,6 +14,7 @@ use super::view::{
 use crate::criteria::Criterion;
 use crate::criteria::model::CriteriaSet;
 use crate::db::schema::{answers, contestations, evaluation_results, evaluations, solutions};
+use crate::db::seals::Sealed;
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::{After, Key, Page, Slice};
@@ -324,6 +325,7 @@ impl Evaluation {
                 computed_at: tx.now,
             })
             .execute(tx.db)?;
+        tx.seal(Sealed::EvaluationResult, &[(self.id, number)])?;
         show_score(tx.db, self.solution_id, overall)
     }
 

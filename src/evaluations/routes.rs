@@ -239,5 +239,6 @@ pub fn submit(evaluation: &mut Evaluation, tx: &mut crate::db::Tx<'_>, attestati
     evaluation.advance(EvaluationCommand::Submit)?;
     evaluation.attestation = Some(Json(attestation));
     evaluation.submitted_at = Some(tx.now);
-    evaluation.store(tx, "submit_evaluation", json!({"status": ["draft", "submitted"]}))
+    evaluation.store(tx, "submit_evaluation", json!({"status": ["draft", "submitted"]}))?;
+    tx.seal(crate::db::seals::Sealed::Answers, &[(evaluation.id, evaluation.version)])
 }

@@ -15,6 +15,7 @@ use super::rules::{
 };
 use super::view::{Acceptance, ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
 use crate::auth::guard::{Auditor, DecisionMaker, Evaluator};
+use crate::db::seals::Sealed;
 use crate::db::{Id, Json, Resource, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
@@ -245,6 +246,7 @@ pub fn report_on(application: &mut Application, tx: &mut Tx<'_>, report: SubmitR
         submitted_at: tx.now,
     }
     .insert(tx.db)?;
+    tx.seal(Sealed::AuditReport, &[(application.id, 0)])?;
     application.store(tx, "submit_report", json!({"status": ["in_audit", "report_submitted"]}))
 }
 
@@ -352,6 +354,7 @@ pub fn decide(
         decided_at: tx.now,
     };
     row.insert(tx.db)?;
+    tx.seal(Sealed::LabelDecision, &[(row.id, 0)])?;
     application.decided_at = Some(tx.now);
     application.store(
         tx,

@@ -10,6 +10,7 @@ use super::model::{Solution, SolutionVersion};
 use super::rules::{Command, SolutionStatus, facets, search_text};
 use super::sheet::SolutionSheet;
 use crate::db::schema::{organisations, solution_facets, solution_versions, solutions};
+use crate::db::seals::Sealed;
 use crate::db::{Db, Id, Instant, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
@@ -22,6 +23,7 @@ impl Solution {
         let version = self.release(tx.now)?;
         let number = version.number;
         diesel::insert_into(solution_versions::table).values(&version).execute(tx.db)?;
+        tx.seal(Sealed::SolutionVersion, &[(version.solution_id, number)])?;
         self.refresh_facets(tx.db, &version.sheet)?;
         let changed = json!({"status": [from.status, self.status], "revision": [from.revision, Value::Null], "published_version": number});
         self.store(tx, action, changed)
@@ -46,6 +48,8 @@ impl Solution {
         }
         Self::insert_all(tx.db, drafts)?;
         crate::insert_all!(&mut *tx.db, solution_versions::table, &versions);
+        let sealed: Vec<(Id, i32)> = versions.iter().map(|one| (one.solution_id, one.number)).collect();
+        tx.seal(Sealed::SolutionVersion, &sealed)?;
         crate::insert_all!(&mut *tx.db, solution_facets::table, &facets);
         tx.record_all(action, Resource::Solution, entries)
     }
