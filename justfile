@@ -30,6 +30,10 @@ unused:
 typos:
     typos
 
+# Measures durable writes on SQLite against the raw fsync rate of the same run
+bench-writes *folder:
+    cargo bench --locked --bench writes -- {{ folder }}
+
 # Writes openapi/openapi.json from the code
 openapi:
     mkdir -p openapi
