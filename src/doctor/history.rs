@@ -41,6 +41,7 @@ fn table(resource: Resource) -> &'static str {
         Resource::Review => "reviews",
         Resource::LabelApplication => "label_applications",
         Resource::Label => "labels",
+        Resource::ServiceAccount => "service_accounts",
     }
 }
 
