@@ -75,7 +75,9 @@ impl Pool {
     /// A connection with a transaction begun. An idle connection that cannot
     /// even begin was lost while it lay there, and mostly so were the others.
     pub fn begin(self: &Arc<Self>, permit: OwnedSemaphorePermit, access: Access) -> Result<Lease> {
-        if let Some(mut db) = self.lock().pop() {
+        // Let go of the lock before the connection is tried: what follows may need it, and may take its time.
+        let idle = self.lock().pop();
+        if let Some(mut db) = idle {
             if db.begin(access).is_ok() {
                 return Ok(Lease { db: Some(db), pool: Arc::clone(self), is_fit: false, _permit: permit });
             }
