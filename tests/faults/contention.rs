@@ -68,10 +68,9 @@ impl Fight<'_> {
                 _ if choice % 4 == 0 => Command::Submit,
                 _ => Command::Edit(format!("w{writer}n{count}")),
             };
-            let began = Instant::now();
             let outcome = self.send(&client, solution, &command, &tag, &format!("w{writer}n{count}"));
             let ended = Instant::now();
-            let operation = Operation { solution, command, base: version, began, ended, outcome };
+            let operation = Operation { solution, command, base: version, ended, outcome };
             self.history.lock().expect("a history").operations.push(operation);
         }
     }

@@ -59,7 +59,6 @@ pub struct Operation {
     pub command: Command,
     /// The version its writer had read.
     pub base: i64,
-    pub began: Instant,
     pub ended: Instant,
     pub outcome: Outcome,
 }

@@ -106,6 +106,14 @@ impl Request<'_> {
         Ok(Answer { status, headers, body, after: start.elapsed() })
     }
 
+    /// Sends, and wants one of these; which it was.
+    pub fn expect_one_of(self, statuses: &[u16]) -> u16 {
+        let shown = format!("{} {}", self.method, self.path);
+        let answer = self.send().unwrap_or_else(|error| panic!("{shown}: {error}"));
+        assert!(statuses.contains(&answer.status), "{shown}: {}", answer.shown());
+        answer.status
+    }
+
     /// Sends, and wants this status.
     pub fn expect(self, status: u16) -> Answer {
         let shown = format!("{} {}", self.method, self.path);

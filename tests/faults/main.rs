@@ -15,26 +15,25 @@
     reason = "a test that cannot go on fails, and its harness reads the environment and the clock"
 )]
 
-// mod backup;
 mod clients;
-// mod clock;
+mod clock;
 mod contention;
 mod disk;
 mod ground;
 mod history;
-// mod hostile;
+mod hostile;
 mod http;
 mod kills;
 mod load;
-// mod migrations;
+mod migrations;
 mod network;
 mod postgres;
 mod power;
 mod process;
 mod proxy;
-// mod races;
+mod races;
 mod replica;
-// mod soak;
+mod soak;
 mod volume;
 mod writers;
 
@@ -44,7 +43,7 @@ mod cluster;
 fn main() -> std::process::ExitCode {
     let mut rows = Vec::new();
     // The longest first: the others run beside it.
-    // rows.extend(soak::rows());
+    rows.extend(soak::rows());
     rows.extend(kills::rows());
     rows.extend(power::rows());
     rows.extend(replica::rows());
@@ -52,11 +51,10 @@ fn main() -> std::process::ExitCode {
     rows.extend(disk::rows());
     rows.extend(clients::rows());
     rows.extend(contention::rows());
-    // rows.extend(races::rows());
-    // rows.extend(migrations::rows());
-    // rows.extend(backup::rows());
-    // rows.extend(clock::rows());
-    // rows.extend(hostile::rows());
-    // rows.extend(load::rows());
+    rows.extend(races::rows());
+    rows.extend(migrations::rows());
+    rows.extend(clock::rows());
+    rows.extend(hostile::rows());
+    rows.extend(load::rows());
     ground::run(rows)
 }

@@ -179,6 +179,11 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(self.log_file()).unwrap_or_default()).contains(part)
     }
 
+    /// Forgets the tokens made so far: the clock they were made by has changed.
+    pub fn forget_tokens(&self) {
+        self.tokens.lock().expect("tokens").clear();
+    }
+
     /// A token for these words of the `token` command; made again before it is old.
     pub fn token(&self, words: &str) -> String {
         let mut tokens = self.tokens.lock().expect("tokens");
