@@ -20,10 +20,15 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints![put_evaluation_answer, delete_evaluation_answer, change_evaluation_answers]
 }
 
-/// Loads a draft that this caller may answer.
-fn load(tx: &mut Tx<'_>, viewer: &Viewer, id: &str, if_match: &IfMatch) -> Result<(Evaluation, CriteriaSet)> {
+/// Loads what this caller may answer.
+fn load(tx: &mut Tx<'_>, viewer: &Viewer, id: &str) -> Result<(Evaluation, CriteriaSet)> {
     let evaluation = Evaluation::owned(tx.db, id, viewer)?;
     let set = CriteriaSet::find(tx.db, evaluation.set_id)?;
+    Ok((evaluation, set))
+}
+
+/// Refuses another version than the change starts from, and what is submitted.
+fn refuse_fixed(evaluation: &Evaluation, if_match: &IfMatch) -> Result<()> {
     if_match.check(evaluation.version)?;
     if evaluation.status != EvaluationStatus::Draft {
         return Err(Error::conflict(text!(
@@ -31,7 +36,7 @@ fn load(tx: &mut Tx<'_>, viewer: &Viewer, id: &str, if_match: &IfMatch) -> Resul
             "The answers of a submitted evaluation never change."
         )));
     }
-    Ok((evaluation, set))
+    Ok(())
 }
 
 /// Answer a criterion
@@ -53,8 +58,9 @@ async fn put_evaluation_answer(
     let (id, code) = path.into_inner();
     reply
         .change(caller.0, move |tx, viewer| {
-            let (mut evaluation, set) = load(tx, &viewer, &id, &if_match)?;
+            let (mut evaluation, set) = load(tx, &viewer, &id)?;
             let criterion = set.criterion(tx.db, &code)?;
+            refuse_fixed(&evaluation, &if_match)?;
             let answer = body.accept_with(|answer| answer_faults(&criterion, answer, ""))?;
             let row = AnswerRow::new(evaluation.id, &code, answer, tx.now);
             put_answer(tx.db, row.clone())?;
@@ -80,10 +86,12 @@ async fn delete_evaluation_answer(
     let (id, code) = path.into_inner();
     reply
         .remove(caller.0, move |tx, viewer| {
-            let (mut evaluation, _) = load(tx, &viewer, &id, &if_match)?;
-            if !remove_answer(tx.db, evaluation.id, &code)? {
+            let (mut evaluation, _) = load(tx, &viewer, &id)?;
+            if !evaluation.answers(tx.db)?.iter().any(|answer| answer.criterion == code) {
                 return Err(Error::not_found());
             }
+            refuse_fixed(&evaluation, &if_match)?;
+            remove_answer(tx.db, evaluation.id, &code)?;
             evaluation.store(tx, "answer_criteria", json!({"criteria": [code]}))?;
             Ok(Some(evaluation.version))
         })
@@ -106,7 +114,8 @@ async fn change_evaluation_answers(
 ) -> Result<HttpResponse> {
     reply
         .change(caller.0, move |tx, viewer| {
-            let (mut evaluation, set) = load(tx, &viewer, &id, &if_match)?;
+            let (mut evaluation, set) = load(tx, &viewer, &id)?;
+            refuse_fixed(&evaluation, &if_match)?;
             let criteria = set.criteria(tx.db)?;
             let changes = body.accept_with(|changes| {
                 let mut faults = Vec::new();

@@ -17,7 +17,6 @@ use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Reply};
 use crate::organisations::view::Reason;
-use crate::organisations::{Organisation, Viewer};
 use crate::solutions::model::Solution;
 use crate::{endpoints, text};
 
@@ -35,6 +34,7 @@ async fn transition(
     reply
         .change(caller.clone(), move |tx, viewer| {
             let mut evaluation = Evaluation::visible(tx.db, &id, &viewer)?;
+            viewer.refuse_party(tx.db, &[Some(evaluation.organisation_id)])?;
             if_match.check(evaluation.version)?;
             step(&mut evaluation, tx)?;
             evaluation.view(tx.db, &viewer)
@@ -105,17 +105,6 @@ async fn contest_evaluation(
 ) -> Result<HttpResponse> {
     let principal = caller.0.clone();
     transition(&caller, reply, id, if_match, move |evaluation, tx| {
-        // In the name of an active organisation, or as the operator.
-        if !principal.is_moderator() {
-            let organisation = Viewer::of(tx.db, Some(&principal))?.acting()?;
-            let vendor = Organisation::find(tx.db, evaluation.organisation_id)?;
-            if vendor.is_same_entity(&organisation) {
-                return Err(Error::forbidden(text!(
-                    "Le vendeur ne conteste pas ses propres réponses.",
-                    "The vendor does not contest its own answers."
-                )));
-            }
-        }
         let from = evaluation.status;
         evaluation.clone().advance(EvaluationCommand::Contest)?;
         let answers = evaluation.answers(tx.db)?;

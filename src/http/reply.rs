@@ -31,6 +31,7 @@ pub struct Reply {
     query: String,
     fields: Option<Vec<String>>,
     is_private: bool,
+    needs_organisation: bool,
     idempotency_key: Option<String>,
 }
 
@@ -139,10 +140,16 @@ impl Reply {
                 .find(|(name, _)| name == "fields")
                 .map(|(_, fields)| fields.split(',').map(|field| field.trim().to_owned()).collect()),
             is_private: request.headers().contains_key(AUTHORIZATION),
+            needs_organisation: true,
             idempotency_key: idempotency::key(request)?,
             request: request.clone(),
             app,
         })
+    }
+
+    /// For writes of callers who act for no organisation yet: the handler says what they may.
+    pub fn for_anybody(self) -> Self {
+        Self { needs_organisation: false, ..self }
     }
 
     /// Reads where in a list the caller is.
@@ -215,6 +222,9 @@ impl Reply {
                 // Ends with the work, not with the wait for it.
                 let _working = &working;
                 let viewer = Viewer::of(tx.db, Some(&caller))?;
+                if self.needs_organisation {
+                    viewer.refuse_idle()?;
+                }
                 if let Some(answer) = once.as_ref().map(|once| once.replay(tx)).transpose()?.flatten() {
                     return Ok(answer);
                 }

@@ -136,6 +136,7 @@ async fn list_label_applications(
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, Some(&caller))?;
+            viewer.refuse_idle()?;
             let page = Application::page(db, &query, &viewer, &slice)?;
             let items =
                 page.items.into_iter().map(|row| ApplicationView::new(row, Default::default(), false)).collect();
@@ -158,6 +159,7 @@ async fn find_label_application(caller: CaseParty, reply: Reply, id: Path<String
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, Some(&caller))?;
+            viewer.refuse_idle()?;
             Application::for_party(db, &id, &viewer)?.view(db, &viewer)
         })
         .await?;
@@ -175,6 +177,9 @@ pub(super) async fn transition(
     reply
         .change(caller.clone(), move |tx, viewer| {
             let mut application = Application::for_party(tx.db, &id, &viewer)?;
+            if viewer.is_operator() {
+                viewer.refuse_party(tx.db, &[Some(application.organisation_id), application.audit_body_id])?;
+            }
             if_match.check(application.version)?;
             step(&mut application, tx)?;
             application.view(tx.db, &viewer)

@@ -159,16 +159,20 @@ async fn put_finding(
     body: Body<PutFinding>,
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
-    transition(&caller, reply, Path::from(id), if_match, move |application, tx| {
-        application.advance(ApplicationCommand::RecordFinding)?;
-        let (_, criteria) = application.criteria(tx.db)?;
-        let criterion = criteria.iter().find(|one| one.code == code).ok_or_else(Error::not_found)?;
-        let finding = body.accept_with(|finding| finding_faults(criterion, finding))?;
-        let score = finding.value.as_deref().and_then(|value| criterion.score_of(value));
-        record(application, tx, &code, finding, score.map(|score| score.ten_thousandths()))?;
-        application.store(tx, "record_finding", json!({"criterion": code}))
-    })
-    .await
+    reply
+        .change(caller.0, move |tx, viewer| {
+            let mut application = Application::for_party(tx.db, &id, &viewer)?;
+            let (_, criteria) = application.criteria(tx.db)?;
+            let criterion = criteria.iter().find(|one| one.code == code).ok_or_else(Error::not_found)?;
+            if_match.check(application.version)?;
+            application.advance(ApplicationCommand::RecordFinding)?;
+            let finding = body.accept_with(|finding| finding_faults(criterion, finding))?;
+            let score = finding.value.as_deref().and_then(|value| criterion.score_of(value));
+            record(&application, tx, &code, finding, score.map(|score| score.ten_thousandths()))?;
+            application.store(tx, "record_finding", json!({"criterion": code}))?;
+            application.view(tx.db, &viewer)
+        })
+        .await
 }
 
 /// Writes a finding in place of the one before.

@@ -145,10 +145,10 @@ impl Application {
         let application = Self::find(db, id)?;
         let is_party = match viewer.role() {
             Some(Role::Operator) => true,
-            Some(Role::Vendor) => viewer.organisation_id() == Some(application.organisation_id),
+            Some(Role::Vendor) => viewer.owns(Some(application.organisation_id)),
             Some(Role::Auditor) => {
-                let may_act = viewer.organisation.as_ref().is_some_and(|own| own.is_active() && own.is_audit_body);
-                may_act && viewer.organisation_id() == application.audit_body_id
+                let body = viewer.acting_as(Role::Auditor);
+                body.is_some() && body == application.audit_body_id
             }
             _ => false,
         };
@@ -230,14 +230,14 @@ impl Application {
 
     pub fn page(db: &mut Db, filter: &ApplicationFilter, viewer: &Viewer, slice: &Slice) -> Result<Page<Self>> {
         use label_applications as a;
-        let own = viewer.organisation_id();
+        let (vendor, auditor) = (viewer.acting_as(Role::Vendor), viewer.acting_as(Role::Auditor));
         let matching = || {
             let mut query = a::table.into_boxed::<MultiBackend>();
-            query = match (viewer.role(), own) {
-                (Some(Role::Operator), _) => query,
-                (Some(Role::Auditor), Some(own)) => query.filter(a::audit_body_id.eq(own)),
-                (_, Some(own)) => query.filter(a::organisation_id.eq(own)),
-                (_, None) => query.filter(a::id.ne(a::id)),
+            query = match (vendor, auditor) {
+                _ if viewer.is_operator() => query,
+                (Some(own), _) => query.filter(a::organisation_id.eq(own)),
+                (_, Some(own)) => query.filter(a::audit_body_id.eq(own)),
+                (None, None) => query.filter(a::id.ne(a::id)),
             };
             if !filter.status.is_empty() {
                 query = query.filter(a::status.eq_any(filter.status.clone()));
@@ -397,7 +397,7 @@ pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<B
 /// Whether the caller's audit body has accepted a case of this solution that is
 /// not closed: then, and only then, it reads restricted evidence.
 pub fn examines(db: &mut Db, viewer: &Viewer, solution: Id) -> Result<bool> {
-    let (Some(Role::Auditor), Some(body)) = (viewer.role(), viewer.organisation_id()) else { return Ok(false) };
+    let Some(body) = viewer.acting_as(Role::Auditor) else { return Ok(false) };
     let cases: i64 = label_applications::table
         .filter(label_applications::solution_id.eq(solution).and(label_applications::audit_body_id.eq(body)))
         .filter(label_applications::evaluator_id.is_not_null())

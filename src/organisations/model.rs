@@ -299,6 +299,32 @@ impl Viewer {
         }
     }
 
+    /// Refuses who cannot act: an organisation that is none, waits or is of another kind. The
+    /// operator's people need none, but one they name must be fit as well.
+    pub fn refuse_idle(&self) -> Result<()> {
+        let needs_none = self.role() == Some(Role::Operator) && self.organisation.is_none();
+        if needs_none { Ok(()) } else { self.acting().map(|_| ()) }
+    }
+
+    /// The organisation that the caller can act for in this role.
+    pub fn acting_as(&self, role: Role) -> Option<Id> {
+        let organisation = if self.role() == Some(role) { self.acting().ok() } else { None };
+        organisation.map(|organisation| organisation.id)
+    }
+
+    /// Nobody moderates, assigns or decides for their own organisation.
+    pub fn refuse_party(&self, db: &mut Db, parties: &[Option<Id>]) -> Result<()> {
+        let Some(own) = &self.organisation else { return Ok(()) };
+        let parties: Vec<Id> = parties.iter().copied().flatten().collect();
+        if Organisation::find_all(db, &parties)?.iter().any(|party| party.is_same_entity(own)) {
+            return Err(Error::forbidden(text!(
+                "Nul ne décide pour sa propre organisation.",
+                "Nobody decides for their own organisation."
+            )));
+        }
+        Ok(())
+    }
+
     /// Who the journal says acted, for the organisation as it was found.
     pub fn actor(&self) -> Actor {
         match self.principal.as_ref().map(Principal::actor) {
@@ -317,29 +343,29 @@ impl Viewer {
         self.principal.as_ref().map(|principal| principal.role)
     }
 
+    /// Whether the caller can act as the operator.
     pub fn is_operator(&self) -> bool {
-        self.role() == Some(Role::Operator)
+        self.role() == Some(Role::Operator) && self.refuse_idle().is_ok()
     }
 
     /// Whether the caller reads what is not public: moderators and label officers.
     pub fn sees_drafts(&self) -> bool {
-        self.principal.as_ref().is_some_and(|one| one.is_moderator() || one.has(Duty::LabelOfficer))
+        self.is_operator() && self.principal.as_ref().is_some_and(|one| one.is_moderator() || one.has(Duty::LabelOfficer))
     }
 
     /// Whether the caller acts for a verified public body.
     pub fn is_agent(&self) -> bool {
-        self.role() == Some(Role::Buyer)
-            && self.organisation.as_ref().is_some_and(|body| body.is_active() && body.is_public_body)
+        self.acting_as(Role::Buyer).is_some()
     }
 
     pub fn is_moderator(&self) -> bool {
-        self.principal.as_ref().is_some_and(Principal::is_moderator)
+        self.is_operator() && self.principal.as_ref().is_some_and(Principal::is_moderator)
     }
 
     /// Whether the caller acts, as a vendor, for this organisation.
     pub fn owns(&self, organisation: Option<Id>) -> bool {
-        let may_act = self.organisation.as_ref().is_some_and(|own| own.is_active() && own.is_vendor);
-        self.role() == Some(Role::Vendor) && may_act && self.organisation_id() == organisation
+        let own = self.acting_as(Role::Vendor);
+        own.is_some() && own == organisation
     }
 }
 

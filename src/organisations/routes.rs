@@ -63,10 +63,11 @@ async fn create_organisation(
     body: Body<OrganisationDetails>,
 ) -> Result<HttpResponse> {
     reply
+        .for_anybody()
         .create(
             caller.0.clone(),
             move |tx, viewer| {
-                let by_operator = caller.role == Role::Operator;
+                let by_operator = viewer.is_operator();
                 if viewer.organisation.is_some() && !by_operator {
                     return Err(Error::conflict(text!(
                         "Ce jeton agit déjà pour une organisation.",
@@ -191,9 +192,10 @@ async fn update_organisation(
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
     let app = reply.app.clone();
     reply
+        .for_anybody()
         .change(caller.0.clone(), move |tx, viewer| {
             let mut organisation = visible(Organisation::find(tx.db, id)?, &viewer)?;
-            let by_operator = caller.role == Role::Operator && caller.has(Duty::Administrator);
+            let by_operator = viewer.is_operator() && caller.has(Duty::Administrator);
             if !by_operator && viewer.organisation_id() != Some(id) {
                 return Err(Error::not_found());
             }

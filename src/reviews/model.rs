@@ -10,7 +10,6 @@ use super::rating::{ReviewRating, tally};
 use super::reader::Reader;
 use super::rules::{Command, ReviewGround, ReviewStatus, Stage, counted_since, counts, step};
 use super::view::{ReviewFilter, ReviewSort};
-use crate::auth::needs_organisation;
 use crate::db::schema::{reviews, solution_facets, solutions};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
@@ -144,13 +143,8 @@ impl Review {
     pub fn moderated(tx: &mut Tx<'_>, key: &str, reader: &Reader) -> Result<Self> {
         let review = Self::visible(tx.db, key, reader)?;
         let solution = Solution::find_by_id(tx.db, review.solution_id)?;
-        let mut is_party = tx.actor_id()? == Some(review.actor_id);
-        if let Some(own) = &reader.viewer.organisation {
-            let parties = [Some(review.organisation_id), solution.organisation_id].into_iter().flatten();
-            let parties = Organisation::find_all(tx.db, &parties.collect::<Vec<_>>())?;
-            is_party |= parties.iter().any(|party| party.is_same_entity(own));
-        }
-        if is_party {
+        reader.viewer.refuse_party(tx.db, &[Some(review.organisation_id), solution.organisation_id])?;
+        if tx.actor_id()? == Some(review.actor_id) {
             return Err(Error::forbidden(text!(
                 "Qui est partie à un avis ne le modère pas.",
                 "Who takes part in a review does not moderate it."
@@ -329,7 +323,7 @@ fn matching(scope: Scope, filter: &ReviewFilter, reader: &Reader) -> Result<Quer
         (Scope::Caller, _) if is_moderator => query,
         (Scope::Caller, Some(body)) => query.filter(r::organisation_id.eq(body)),
         (Scope::Caller, None) => {
-            let vendor = reader.viewer.organisation_id().ok_or_else(needs_organisation)?;
+            let vendor = reader.viewer.acting()?.id;
             let own = solutions::table.filter(solutions::organisation_id.eq(vendor)).select(solutions::id);
             query.filter(r::status.eq_any(ReviewStatus::PUBLIC)).filter(r::solution_id.eq_any(own))
         }

@@ -28,7 +28,7 @@ impl Reader {
 
     /// The public body the caller acts for.
     pub fn body(&self) -> Option<Id> {
-        self.viewer.organisation_id().filter(|_| self.viewer.role() == Some(Role::Buyer))
+        self.viewer.acting_as(Role::Buyer)
     }
 
     /// Whether the caller acts for the body of the review's author.

@@ -90,7 +90,9 @@ async fn create_review(
             caller.0,
             move |tx, viewer| {
                 let organisation = viewer.acting()?;
-                let solution = reviewed(tx.db, &id, &viewer)?;
+                let solution = Solution::visible(tx.db, &id, &viewer)?;
+                viewer.refuse_party(tx.db, &[solution.organisation_id])?;
+                refuse_archived(tx.db, &solution)?;
                 refuse_unfit(tx.db, &solution, &organisation)?;
                 let mut review = Review::draft(tx, &solution, &organisation, ReviewContent::default())?;
                 review.refuse_duplicate(tx.db)?;
@@ -147,6 +149,7 @@ async fn list_reviews(caller: ReviewParty, reply: Reply, query: Query<ReviewFilt
         .store
         .read(move |db| {
             let reader = Reader::of(db, Some(&caller))?;
+            reader.viewer.refuse_idle()?;
             let Page { items, next, total } = model::page(db, Scope::Caller, &query, &reader, &slice)?;
             Ok(Page { items: view::views(db, items, &reader)?, next, total })
         })
@@ -232,7 +235,6 @@ async fn update_review(
 async fn delete_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
     reply
         .remove(caller.0, move |tx, viewer| {
-            viewer.acting()?;
             let reader = Reader::new(tx.db, viewer)?;
             let review = Review::authored(tx.db, &id, &reader)?;
             if_match.check(review.version)?;
@@ -266,6 +268,7 @@ async fn list_review_edits(
         .store
         .read(move |db| {
             let reader = Reader::of(db, Some(&caller))?;
+            reader.viewer.refuse_idle()?;
             let review = Review::visible(db, &id, &reader)?;
             Ok(ReviewEdit::page(db, review.id, &slice)?.map(ReviewEditView::from))
         })

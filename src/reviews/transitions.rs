@@ -43,9 +43,7 @@ async fn transition(
         .await
 }
 
-/// As [`Review::authored`], by who can act for the body.
 fn own(tx: &mut Tx<'_>, key: &str, reader: &Reader) -> Result<Review> {
-    reader.viewer.acting()?;
     Review::authored(tx.db, key, reader)
 }
 

@@ -22,7 +22,7 @@ use crate::organisations::{Organisation, Viewer};
 use crate::{endpoints, keyset, query_parameters, text, versioned};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![claim_solution, list_claims, accept_claim, refuse_claim]
+    endpoints![claim_solution, list_claims, find_claim, accept_claim, refuse_claim]
 }
 
 crate::codes! {
@@ -50,6 +50,13 @@ pub struct Claim {
 }
 
 versioned!(Claim, solution_claims);
+
+impl Claim {
+    fn find(db: &mut Db, id: &str) -> Result<Self> {
+        let id = Id::parse(id).ok_or_else(Error::not_found)?;
+        solution_claims::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+}
 
 /// A vendor's claim to a solution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -176,7 +183,7 @@ async fn claim_solution(
                 tx.record("claim_solution", Resource::Claim, claim.id, 1, json!({"solution": solution.id}))?;
                 Ok(ClaimView::from(claim))
             },
-            |_| "/api/v1/claims".to_owned(),
+            |view| format!("/api/v1/claims/{}", view.id),
         )
         .await
 }
@@ -208,10 +215,8 @@ async fn list_claims(caller: SignatoryOrModerator, reply: Reply, query: Query<Cl
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, Some(&caller))?;
-            let own = match caller.role {
-                Role::Operator => None,
-                _ => Some(viewer.organisation_id().ok_or_else(crate::auth::needs_organisation)?),
-            };
+            viewer.refuse_idle()?;
+            let own = viewer.acting_as(Role::Vendor);
             page(db, &query, own, &slice)
         })
         .await?;
@@ -237,6 +242,31 @@ fn page(db: &mut Db, filter: &ClaimFilter, own: Option<Id>, slice: &Slice) -> Re
     Ok(slice.page(rows, total, |row| After { key: Key::Number(0), id: row.id }).map(ClaimView::from))
 }
 
+/// One claim
+///
+/// To moderators and to the vendor that filed it.
+#[utoipa::path(get, path = "/api/v1/claims/{id}", tag = "solutions",
+    security(("bearer" = ["vendor:signatory"]), ("bearer" = ["operator:moderator"])),
+    params(("id" = Id, Path, description = "Identifier of the claim.")),
+    responses((status = 200, description = "The claim.", body = ClaimView)))]
+async fn find_claim(caller: SignatoryOrModerator, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
+    let view = reply
+        .app
+        .store
+        .read(move |db| {
+            let viewer = Viewer::of(db, Some(&caller))?;
+            viewer.refuse_idle()?;
+            let claim = Claim::find(db, &id)?;
+            if viewer.is_moderator() || viewer.owns(Some(claim.organisation_id)) {
+                Ok(ClaimView::from(claim))
+            } else {
+                Err(Error::not_found())
+            }
+        })
+        .await?;
+    reply.one(view.version, &view)
+}
+
 /// Accept a claim
 ///
 /// The solution becomes the claimant's.
@@ -244,7 +274,7 @@ fn page(db: &mut Db, filter: &ClaimFilter, own: Option<Id>, slice: &Slice) -> Re
     params(("id" = Id, Path, description = "Identifier of the claim.")),
     responses((status = 200, description = "Accepted.", body = ClaimView)))]
 async fn accept_claim(caller: Moderator, reply: Reply, id: Path<String>, if_match: IfMatch) -> Result<HttpResponse> {
-    decide(&caller, reply, &id, if_match, |claim, tx| {
+    decide(&caller, reply, id, if_match, |claim, tx| {
         let mut solution = Solution::find_by_id(tx.db, claim.solution_id)?;
         refuse_archived(tx.db, &solution)?;
         refuse_unclaimable(tx.db, &solution, claim.organisation_id)?;
@@ -277,7 +307,7 @@ async fn refuse_claim(
     if_match: IfMatch,
     body: Body<Reason>,
 ) -> Result<HttpResponse> {
-    decide(&caller, reply, &id, if_match, move |claim, _| {
+    decide(&caller, reply, id, if_match, move |claim, _| {
         claim.decision_reason = Some(body.accept()?.reason);
         claim.status = ClaimStatus::Refused;
         Ok(())
@@ -288,19 +318,14 @@ async fn refuse_claim(
 async fn decide(
     caller: &Principal,
     reply: Reply,
-    id: &str,
+    id: Path<String>,
     if_match: IfMatch,
     outcome: impl Fn(&mut Claim, &mut Tx<'_>) -> Result<()> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let id = Id::parse(id).ok_or_else(Error::not_found)?;
     reply
-        .change(caller.clone(), move |tx, _| {
-            let mut claim: Claim = solution_claims::table
-                .find(id)
-                .select(Claim::as_select())
-                .first(tx.db)
-                .optional()?
-                .ok_or_else(Error::not_found)?;
+        .change(caller.clone(), move |tx, viewer| {
+            let mut claim = Claim::find(tx.db, &id)?;
+            viewer.refuse_party(tx.db, &[Some(claim.organisation_id)])?;
             if_match.check(claim.version)?;
             if claim.status != ClaimStatus::Pending {
                 return Err(Error::conflict(text!(

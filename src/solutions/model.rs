@@ -257,12 +257,7 @@ impl Solution {
         if !viewer.is_moderator() {
             return Err(Error::not_found());
         }
-        if viewer.organisation_id().is_some() && viewer.organisation_id() == solution.organisation_id {
-            return Err(Error::forbidden(text!(
-                "Nul ne modère une solution de sa propre organisation.",
-                "Nobody moderates a solution of their own organisation."
-            )));
-        }
+        viewer.refuse_party(db, &[solution.organisation_id])?;
         Ok(solution)
     }
 
@@ -459,7 +454,7 @@ fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
     use solutions as s;
     let mut query = s::table.into_boxed::<MultiBackend>();
     let public = vec![S::Published, S::Outdated];
-    let own = viewer.organisation_id().filter(|_| viewer.role() == Some(crate::auth::Role::Vendor));
+    let own = viewer.acting_as(crate::auth::Role::Vendor);
     query = if filter.status.is_empty() {
         match own {
             Some(own) => {

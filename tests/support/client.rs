@@ -2,10 +2,22 @@
 //! names for the operation, its body fits the schema given there.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use super::app::App;
+
+/// One for all cases: its connections are kept for the next request.
+static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .timeout_global(Some(std::time::Duration::from_secs(60)))
+        .build()
+        .into()
+});
 
 pub struct Request<'a> {
     app: &'a App,
@@ -70,13 +82,6 @@ impl<'a> Request<'a> {
     }
 
     pub fn send(self) -> Response {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .timeout_global(Some(std::time::Duration::from_secs(60)))
-            .build()
-            .into();
         let mut builder = ureq::http::Request::builder()
             .method(self.method.as_str())
             .uri(format!("{}{}", self.app.address, self.path));
@@ -84,8 +89,8 @@ impl<'a> Request<'a> {
             builder = builder.header(name, value);
         }
         let outcome = match &self.body {
-            Some(body) => agent.run(builder.body(body.clone()).expect("a request")),
-            None => agent.run(builder.body(()).expect("a request")),
+            Some(body) => AGENT.run(builder.body(body.clone()).expect("a request")),
+            None => AGENT.run(builder.body(()).expect("a request")),
         };
         let mut answer = outcome.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path));
         let headers = answer

@@ -1,0 +1,359 @@
+//! From which states commands start, and who is refused although role and owner are right.
+
+use std::collections::BTreeSet;
+
+use gouvtech_catalogue::auth::{Duty, Role};
+use gouvtech_catalogue::db::Id;
+
+use super::scene::{Operation, operations};
+use super::table::{Line, lines};
+use super::world::{
+    Caller, EXAMINER, Organisations, Standing, Target, WRITER, done, evaluation, imported, reason, review_of, solution,
+};
+use crate::support::build::siren;
+use crate::support::{App, Value, json};
+
+/// Somebody of a role with every duty, acting for whom it concerns.
+fn entitled(app: &App, all: &Organisations, role: Role) -> Caller {
+    let (organisation, subject) = match role {
+        Role::Vendor => (Some(all.owner.id), "signataire"),
+        Role::Buyer => (Some(all.body.id), WRITER),
+        Role::Auditor => (Some(all.auditor.id), "decideuse"),
+        Role::Operator => (None, "exploitante"),
+    };
+    Caller {
+        name: role.to_string(),
+        role: Some(role),
+        duties: role.duties().to_vec(),
+        organisation,
+        standing: Standing::Fit,
+        subject: subject.to_owned(),
+        token: Some(app.token(role, organisation, role.duties(), subject)),
+    }
+}
+
+/// A body that is understood and refused at the last step: nothing is changed by it.
+fn refused_body(operation: &Operation) -> Option<Value> {
+    let mut body = operation.body.clone()?;
+    match operation.id.as_str() {
+        "update_solution" | "update_organisation" => return Some(json!({"name": ""})),
+        "update_criteria_set" => return Some(json!({"label": ""})),
+        "update_criterion" => return Some(json!({"code": "ZZZ-99"})),
+        "create_review" | "update_review" => return Some(json!({"overall": 9})),
+        "put_finding" | "put_evaluation_answer" => body["value"] = json!("aucune"),
+        "create_label_application" => body["statement"] = json!("x".repeat(20_000)),
+        "create_criterion" => body["theme"] = json!("aucun"),
+        _ => {}
+    }
+    for (name, value) in body.as_object_mut().expect("an object") {
+        match (name.as_str(), &value) {
+            ("reason" | "reasons" | "resolution" | "summary" | "statement" | "text", Value::String(_)) => *value = json!(""),
+            ("in_force_on", _) => *value = json!("2000-01-01"),
+            (_, Value::Bool(_)) => *value = json!(false),
+            (_, Value::Array(_)) => *value = json!([]),
+            _ => {}
+        }
+    }
+    Some(body)
+}
+
+/// Calls every operation on the noun from every state of it.
+fn drive(app: &App, all: &Organisations, noun: &str, states: &[&'static str], build: &dyn Fn(&'static str) -> Target) {
+    let lines = lines();
+    let tried: Vec<Operation> = operations(app).into_iter().filter(|one| one.noun() == Some(noun)).collect();
+    for word in tried.iter().flat_map(|one| lines[&one.id].from.trim_start_matches("any but ").split(", ").collect::<Vec<_>>()) {
+        assert!(word == "any" || word == "imported" || states.contains(&word), "{noun} are never `{word}`");
+    }
+    let mut wrong = Vec::new();
+    for state in states.iter().copied() {
+        let mut target = build(state);
+        assert_eq!((target.noun, target.state), (noun, state));
+        for operation in &tried {
+            let line: &Line = &lines[&operation.id];
+            for caller in Role::ALL.iter().map(|role| entitled(app, all, *role)).filter(|caller| line.lets_in(caller)) {
+                let body = refused_body(operation);
+                let answer = operation.call(app, &target.key, &caller, operation.needs_version().then_some("*"), body.as_ref());
+                let starts = line.starts_from(state);
+                let is_right = match answer.status {
+                    404 => !line.finds(&caller, &target) || (!target.has_parts && super::OF_PARTS.contains(&operation.id.as_str())),
+                    200..=204 | 422 => starts && line.finds(&caller, &target),
+                    409 | 410 => !starts && line.finds(&caller, &target),
+                    _ => false,
+                };
+                if !is_right {
+                    let body = String::from_utf8_lossy(&answer.bytes).chars().take(300).collect::<String>();
+                    wrong.push(format!("{} by {} from {state} ({starts}): {} {body}", operation.id, caller.name, answer.status));
+                }
+                if operation.method != "GET" && answer.status < 300 {
+                    target = build(state);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+pub fn commands_on_a_solution_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let states = [
+        "draft",
+        "submitted",
+        "changes_requested",
+        "rejected",
+        "published",
+        "outdated",
+        "suspended",
+        "archived",
+        "revision draft",
+        "revision submitted",
+        "revision changes_requested",
+    ];
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "solutions", &states, &|state| {
+        number.set(number.get() + 1);
+        Target { has_parts: false, ..solution(app, &all.owner, &format!("Solution {}", number.get()), state) }
+    });
+}
+
+pub fn commands_on_evaluations_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "evaluations", &["draft", "submitted", "published", "contested", "superseded", "expired"], &|state| {
+        number.set(number.get() + 1);
+        let of = solution(app, &all.owner, &format!("Mesure {}", number.get()), "published").key;
+        let key = match state {
+            "draft" => app.answered(&all.owner, &of).id(),
+            "submitted" => app.submitted_evaluation(&all.owner, &of).id(),
+            _ => app.evaluated(&all.owner, &of).id(),
+        };
+        match state {
+            "contested" => {
+                let contest = json!({"criterion": "SEC-01", "reason": "Le lien donné ne mène nulle part."});
+                done(app, "POST", &format!("/api/v1/evaluations/{key}/contest"), &app.moderator("autre"), &contest);
+            }
+            "superseded" => drop(app.evaluated(&all.owner, &of)),
+            "expired" => {
+                let this = format!("(SELECT id FROM solutions WHERE slug = 'mesure-{}')", number.get());
+                app.sql(&format!("UPDATE evaluations SET status = 'expired' WHERE solution_id = {this}")).expect("expired");
+            }
+            _ => {}
+        }
+        evaluation(&all.owner, key, state)
+    });
+}
+
+pub fn commands_on_reviews_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let states = [
+        "draft",
+        "pending",
+        "published",
+        "rejected",
+        "reported",
+        "removed",
+        "withdrawn",
+        "draft again",
+        "pending again",
+        "rejected again",
+    ];
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "reviews", &states, &|state| {
+        number.set(number.get() + 1);
+        review_of(app, &all, &solution(app, &all.owner, &format!("Avis {}", number.get()), "published"), state)
+    });
+}
+
+/// A case of a new solution in this state.
+fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Target {
+    let of = solution(app, &all.owner, &format!("Dossier {number}"), "published").key;
+    app.evaluated(&all.owner, &of);
+    let examiner = app.token(Role::Auditor, Some(all.auditor.id), Role::Auditor.duties(), EXAMINER);
+    let is_examined = matches!(state, "in_audit" | "report_submitted" | "decided");
+    let key = if is_examined {
+        app.in_audit(&all.owner, &of, &all.auditor, &examiner)
+    } else {
+        let path = format!("/api/v1/solutions/{of}/label-applications");
+        app.post(&path).by(&all.owner.token).json(&json!({"statement": "Nous demandons le label."})).expect(201)
+    };
+    let opened = key.clone();
+    let key = key.id();
+    let step = |verb: &str, token: &str, body: Value| {
+        drop(done(app, "POST", &format!("/api/v1/label-applications/{key}/{verb}"), token, &body));
+    };
+    let officer = app.operator();
+    if matches!(state, "submitted" | "admissible" | "inadmissible" | "assigned" | "accepted") {
+        step("submit", &all.owner.token, json!({"accepts_terms": true}));
+    }
+    if matches!(state, "admissible" | "assigned" | "accepted") {
+        step("admit", &officer, Value::Null);
+    }
+    if matches!(state, "assigned" | "accepted") {
+        step("assign", &officer, json!({"audit_body_id": all.auditor.id}));
+    }
+    match state {
+        "inadmissible" => step("refuse-admission", &officer, reason()),
+        "abandoned" => step("abandon", &all.owner.token, reason()),
+        "accepted" => step("accept", &examiner, json!({"declares_independence": true})),
+        "report_submitted" | "decided" => drop(app.reported(&opened, &examiner, |_, finding| finding)),
+        _ => {}
+    }
+    if state == "decided" {
+        let decider = entitled(app, all, Role::Auditor).token.expect("a token");
+        step("decision", &decider, json!({"outcome": "granted", "reasons": "Le rapport ne relève aucun écart."}));
+    }
+    Target {
+        noun: "label-applications",
+        name: state.to_owned(),
+        key,
+        state,
+        has_parts: true,
+        vendor: Some(all.owner.id),
+        assigned: (is_examined || matches!(state, "assigned" | "accepted")).then_some(all.auditor.id),
+        ..Target::default()
+    }
+}
+
+pub fn commands_on_applications_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let states = [
+        "draft",
+        "submitted",
+        "admissible",
+        "inadmissible",
+        "assigned",
+        "accepted",
+        "in_audit",
+        "report_submitted",
+        "decided",
+        "abandoned",
+    ];
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "label-applications", &states, &|state| {
+        number.set(number.get() + 1);
+        case(app, &all, number.get(), state)
+    });
+}
+
+pub fn commands_on_criteria_sets_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "criteria-sets", &["draft", "scheduled", "in_force", "retired"], &|state| {
+        number.set(number.get() + 1);
+        let sets = app.get("/api/v1/criteria-sets").expect(200).json();
+        let with = |status: &str| sets["items"].as_array().expect("sets").iter().find(|one| one["status"] == status);
+        let step = |key: &str, verb: &str, body: Value| {
+            drop(done(app, "POST", &format!("/api/v1/criteria-sets/{key}/{verb}"), &app.operator(), &body));
+        };
+        if let Some(other) = with("scheduled") {
+            step(other["id"].as_str().expect("an id"), "retire", Value::Null);
+        }
+        let mut key = with("in_force").expect("one in force")["id"].as_str().expect("an id").to_owned();
+        if state != "in_force" {
+            let label = json!({"label": format!("{}.0", number.get())});
+            key = app.post("/api/v1/criteria-sets").by(&app.operator()).json(&label).expect(201).id();
+        }
+        if matches!(state, "scheduled" | "retired") {
+            step(&key, "publish", json!({"in_force_on": "2090-01-01"}));
+        }
+        if state == "retired" {
+            step(&key, "retire", Value::Null);
+        }
+        let is_public = state != "draft";
+        Target { noun: "criteria-sets", name: state.to_owned(), key, state, is_public, has_parts: true, ..Target::default() }
+    });
+}
+
+pub fn commands_on_claims_and_organisations_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = std::cell::Cell::new(0);
+    let claim = |of: &Target| {
+        let statement = json!({"statement": "Nous éditons cette solution."});
+        app.post(&format!("/api/v1/solutions/{}/claim", of.key)).by(&all.owner.token).json(&statement)
+    };
+    drive(app, &all, "claims", &["pending", "accepted", "refused"], &|state| {
+        number.set(number.get() + 1);
+        let of = imported(app, &format!("revendiquee{}", number.get()));
+        let key = claim(&of).expect(201).id();
+        match state {
+            "accepted" => drop(done(app, "POST", &format!("/api/v1/claims/{key}/accept"), &app.operator(), &Value::Null)),
+            "refused" => drop(done(app, "POST", &format!("/api/v1/claims/{key}/refuse"), &app.operator(), &reason())),
+            _ => {}
+        }
+        Target { noun: "claims", name: state.to_owned(), key, state, has_parts: true, vendor: Some(all.owner.id), ..Target::default() }
+    });
+
+    // Only an imported sheet, once at a time; a refused claim may be filed again, an accepted one not.
+    let of = imported(app, "disputee");
+    let first = claim(&of).expect(201);
+    assert_eq!(claim(&of).expect(409).text("code"), "duplicate");
+    let refused = done(app, "POST", &format!("/api/v1/claims/{}/refuse", first.id()), &app.operator(), &reason());
+    assert_eq!((refused.text("status"), refused.text("decision_reason")), ("refused".to_owned(), reason()["reason"].as_str().expect("text").to_owned()));
+    let untouched = app.get(&format!("/api/v1/solutions/{}", of.key)).expect(200).json();
+    assert_ne!(untouched["vendor"]["id"], json!(all.owner.id));
+    let second = claim(&of).expect(201);
+    let shown = app.get(&second.headers["location"]).by(&all.owner.token).expect(200);
+    assert_eq!((shown.id(), &shown.headers["etag"]), (second.id(), &second.headers["etag"]));
+    app.post(&format!("/api/v1/claims/{}/accept", second.id())).by(&app.operator()).on(&shown).expect(200);
+    assert_eq!(claim(&of).expect(409).text("code"), "state_conflict");
+
+    drive(app, &all, "organisations", &["pending", "active", "suspended"], &|state| {
+        number.set(number.get() + 1);
+        let seed = 600 + number.get();
+        let body = json!({"name": format!("Organisation {seed}"), "kinds": ["vendor"], "siren": siren(seed), "legal_nature": "company"});
+        let by = if state == "pending" { app.token(Role::Vendor, None, &[], "registrant") } else { app.operator() };
+        let key = app.post("/api/v1/organisations").by(&by).json(&body).expect(201).id();
+        if state == "suspended" {
+            done(app, "POST", &format!("/api/v1/organisations/{key}/suspend"), &app.operator(), &reason());
+        }
+        let (organisation, is_public) = (Id::parse(&key), state != "pending");
+        Target { noun: "organisations", name: state.to_owned(), key, state, is_public, organisation, has_parts: true, ..Target::default() }
+    });
+}
+
+pub fn who_is_refused_all_the_same(app: &App) {
+    let all = Organisations::make(app);
+    let mut shown = BTreeSet::new();
+    let mut refuse = |operation: &str, word: &str, path: &str, token: &str, body: &Value| {
+        let request = app.post(path).by(token).header("if-match", "*");
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send();
+        assert_eq!(answer.status, 403, "{operation} by the {word}: {}", String::from_utf8_lossy(&answer.bytes));
+        shown.insert((operation.to_owned(), word.to_owned()));
+    };
+    let suspended = solution(app, &all.owner, "Suspendue", "published").key;
+    let path = format!("/api/v1/solutions/{suspended}");
+    let one = app.moderator("celui-ci");
+    done(app, "POST", &format!("{path}/suspend"), &one, &json!({"code": "fraud", "reason": "Fausse déclaration."}));
+    refuse("lift_solution", "suspender", &format!("{path}/lift"), &one, &Value::Null);
+    done(app, "POST", &format!("{path}/lift"), &app.moderator("celle-la"), &Value::Null);
+
+    let refusal = json!({"code": "insult", "reason": "Propos injurieux."});
+    let about = |name: &str| solution(app, &all.owner, name, "published");
+    let reported = format!("/api/v1/reviews/{}", review_of(app, &all, &about("Une"), "published").key);
+    done(app, "POST", &format!("{reported}/report"), &app.moderator("rapporteur"), &reason());
+    let pending = format!("/api/v1/reviews/{}", review_of(app, &all, &about("Deux"), "pending").key);
+    let writer = app.moderator(WRITER);
+    for (word, token) in [("moderator", app.moderator("premier")), ("reporter", app.moderator("rapporteur")), ("writer", writer.clone())] {
+        refuse("keep_review", word, &format!("{reported}/keep"), &token, &Value::Null);
+        refuse("remove_review", word, &format!("{reported}/remove"), &token, &refusal);
+    }
+    refuse("publish_review", "writer", &format!("{pending}/publish"), &writer, &Value::Null);
+    refuse("reject_review", "writer", &format!("{pending}/reject"), &writer, &refusal);
+    done(app, "POST", &format!("{reported}/remove"), &app.moderator("tiers"), &refusal);
+    done(app, "POST", &format!("{pending}/publish"), &app.moderator("tiers"), &Value::Null);
+
+    let decision = json!({"outcome": "granted", "reasons": "Le rapport ne relève aucun écart."});
+    let case = format!("/api/v1/label-applications/{}", case(app, &all, 1, "report_submitted").key);
+    let examiner = app.token(Role::Auditor, Some(all.auditor.id), &[Duty::DecisionMaker], EXAMINER);
+    refuse("decide_label_application", "examiner", &format!("{case}/decision"), &examiner, &decision);
+    let decider = entitled(app, &all, Role::Auditor).token.expect("a token");
+    done(app, "POST", &format!("{case}/decision"), &decider, &decision);
+
+    // `party` and `colleague` are cells of the matrix; every other word is shown above.
+    let stated: BTreeSet<(String, String)> = lines()
+        .into_values()
+        .flat_map(|line| line.not.into_iter().map(move |word| (line.id.clone(), word)))
+        .filter(|(_, word)| !matches!(word.as_str(), "party" | "colleague"))
+        .collect();
+    assert_eq!(stated, shown);
+}
