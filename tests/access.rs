@@ -15,7 +15,8 @@ use crate::support::{App, Response, json};
 use members::{Watch, nothing_is_shown_that_is_on_no_list};
 use scene::{Scene, operations, shown};
 use states::{
-    commands_on_a_solution_start_from_the_states_of_the_table, commands_on_applications_start_from_the_states_of_the_table,
+    commands_on_a_solution_start_from_the_states_of_the_table,
+    commands_on_applications_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_evaluations_start_from_the_states_of_the_table, commands_on_reviews_start_from_the_states_of_the_table,
@@ -44,21 +45,25 @@ fn the_table_and_the_document_agree(app: &App) {
         .map(|operation| {
             let security = operation.document["security"].as_array().cloned();
             let security = security.unwrap_or_else(|| panic!("{}: no security", operation.id));
-            let words = security.iter().flat_map(|one| match one.get("bearer").map(|scopes| scopes.as_array().expect("scopes")) {
-                None => vec!["nobody".to_owned()],
-                Some(scopes) if scopes.is_empty() => vec!["any token".to_owned()],
-                Some(scopes) => scopes.iter().map(|one| one.as_str().expect("text").to_owned()).collect(),
+            let words = security.iter().flat_map(|one| {
+                match one.get("bearer").map(|scopes| scopes.as_array().expect("scopes")) {
+                    None => vec!["nobody".to_owned()],
+                    Some(scopes) if scopes.is_empty() => vec!["any token".to_owned()],
+                    Some(scopes) => scopes.iter().map(|one| one.as_str().expect("text").to_owned()).collect(),
+                }
             });
             (operation.id, words.collect())
         })
         .collect();
     let lines = lines();
-    let named = |all: Vec<&String>, of: &dyn Fn(&String) -> bool| all.into_iter().filter(|one| !of(one)).cloned().collect();
+    let named =
+        |all: Vec<&String>, of: &dyn Fn(&String) -> bool| all.into_iter().filter(|one| !of(one)).cloned().collect();
     let missing: Vec<String> = named(described.keys().collect(), &|id| lines.contains_key(id));
     assert!(missing.is_empty(), "add a line to docs/ACCESS.md for {missing:?}");
     let surplus: Vec<String> = named(lines.keys().collect(), &|id| described.contains_key(id));
     assert!(surplus.is_empty(), "docs/ACCESS.md has lines without an operation: {surplus:?}");
-    let stated: BTreeMap<String, BTreeSet<String>> = lines.iter().map(|(id, line)| (id.clone(), line.security())).collect();
+    let stated: BTreeMap<String, BTreeSet<String>> =
+        lines.iter().map(|(id, line)| (id.clone(), line.security())).collect();
     assert_eq!(described, stated, "`security` of the document, and `who` of docs/ACCESS.md");
     for operation in operations(app) {
         let line = &lines[&operation.id];
@@ -67,9 +72,12 @@ fn the_table_and_the_document_agree(app: &App) {
         let has_rows = operation.document["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
             .as_str()
             .is_some_and(|schema| {
-                ["Organisation", "CriteriaSet", "Solution", "Claim", "Evaluation", "Review", "Application"]
-                    .iter()
-                    .any(|noun| schema.ends_with(&format!("Page_{noun}View")) || schema.ends_with(&format!("Page_{noun}Summary")))
+                ["Organisation", "CriteriaSet", "Solution", "Claim", "Evaluation", "Review", "Application"].iter().any(
+                    |noun| {
+                        schema.ends_with(&format!("Page_{noun}View"))
+                            || schema.ends_with(&format!("Page_{noun}Summary"))
+                    },
+                )
             });
         assert_eq!(lists().contains_key(&operation.id), has_rows, "{}: which rows does it show?", operation.id);
     }
@@ -124,7 +132,11 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
         let line = &lines[&operation.id];
         let noun = operation.noun();
         let targets: Vec<&Target> = scene.targets.iter().filter(|target| Some(target.noun) == noun).collect();
-        assert!(noun.is_none() || !targets.is_empty(), "{}: nothing to call it on; add it to tests/access/scene.rs", operation.id);
+        assert!(
+            noun.is_none() || !targets.is_empty(),
+            "{}: nothing to call it on; add it to tests/access/scene.rs",
+            operation.id
+        );
         for caller in &scene.callers {
             let mut judge = |answer: &Response, outcome: &Outcome, on: &str| {
                 *cells.entry(format!("{outcome:?}")).or_default() += 1;
@@ -134,7 +146,8 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
                     Outcome::Forbidden => answer.status == 403 && challenge.contains("insufficient_scope"),
                     Outcome::Absent => answer.status == 404,
                     Outcome::LetIn if noun.is_some() && operation.needs_version() => {
-                        matches!(answer.status, 428 | 410) || (answer.status == 404 && OF_PARTS.contains(&operation.id.as_str()))
+                        matches!(answer.status, 428 | 410)
+                            || (answer.status == 404 && OF_PARTS.contains(&operation.id.as_str()))
                     }
                     Outcome::LetIn => {
                         let is_part = OF_PARTS.contains(&operation.id.as_str()) || operation.id == "find_label";
@@ -143,12 +156,19 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
                 };
                 if !is_right {
                     let body = String::from_utf8_lossy(&answer.bytes).chars().take(300).collect::<String>();
-                    wrong.push(format!("{} on {on} by {}: not {outcome:?} but {} {body}", operation.id, caller.name, answer.status));
+                    wrong.push(format!(
+                        "{} on {on} by {}: not {outcome:?} but {} {body}",
+                        operation.id, caller.name, answer.status
+                    ));
                 }
                 is_right
             };
             // Who is refused for what the token says, is so before the body is looked at.
             if !line.lets_in(caller) {
+                // Nor at its organisation: one caller of each role and duty will do.
+                if caller.standing != Standing::Fit {
+                    continue;
+                }
                 let key = targets.first().map_or_else(|| Id::new().to_string(), |target| target.key.clone());
                 let answer = operation.call(app, &key, caller, None, Some(&json!([])));
                 judge(&answer, &expected(line, caller, None), "anything");
@@ -174,7 +194,9 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
             for answer in &answers {
                 judge(answer, &on_nothing, "nothing");
             }
-            for target in &targets {
+            // Who is refused whatever it is need not be tried on everything.
+            let most = if on_nothing == Outcome::Forbidden { 1 } else { targets.len() };
+            for target in targets.iter().take(most) {
                 let outcome = expected(line, caller, Some(target));
                 let answer = operation.call_unchecked(app, &target.key, caller, body);
                 let is_right = judge(&answer, &outcome, &target.name);
@@ -188,7 +210,10 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
                 let at = usize::from(Id::parse(&target.key).is_none());
                 let (here, there) = (shown(&answer, &target.key), shown(&answers[at], &absent[at]));
                 if here != there {
-                    apart.push(format!("{} on {} by {}:\n{here}\n-- absent:\n{there}", operation.id, target.name, caller.name));
+                    apart.push(format!(
+                        "{} on {} by {}:\n{here}\n-- absent:\n{there}",
+                        operation.id, target.name, caller.name
+                    ));
                 }
             }
         }
@@ -197,7 +222,10 @@ fn every_caller_reaches_and_reads_what_the_table_names_and_nothing_else(app: &Ap
     wrong.extend(watch.finish());
     let unseen: Vec<_> = OF_PARTS.iter().filter(|id| !found.contains(**id)).collect();
     assert!(unseen.is_empty(), "nobody ever found the part that these are about: {unseen:?}");
-    let few: Vec<_> = ["Unauthenticated", "Forbidden", "Absent", "LetIn"].iter().filter(|one| cells.get(**one).is_none_or(|n| *n < 60)).collect();
+    let few: Vec<_> = ["Unauthenticated", "Forbidden", "Absent", "LetIn"]
+        .iter()
+        .filter(|one| cells.get(**one).is_none_or(|n| *n < 60))
+        .collect();
     assert!(few.is_empty(), "hardly tried: {few:?} of {cells:?}");
     assert!(wrong.is_empty(), "{} of {cells:?} are wrong\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
 }

@@ -350,7 +350,8 @@ impl Viewer {
 
     /// Whether the caller reads what is not public: moderators and label officers.
     pub fn sees_drafts(&self) -> bool {
-        self.is_operator() && self.principal.as_ref().is_some_and(|one| one.is_moderator() || one.has(Duty::LabelOfficer))
+        self.is_operator()
+            && self.principal.as_ref().is_some_and(|one| one.is_moderator() || one.has(Duty::LabelOfficer))
     }
 
     /// Whether the caller acts for a verified public body.

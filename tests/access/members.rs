@@ -21,7 +21,14 @@ fn listed() -> BTreeSet<String> {
 type Met<'a> = dyn FnMut(String, bool) -> bool + 'a;
 
 /// Walks a value along its schema, and tells every member.
-fn walk(document: &Value, name: &str, schema: &Value, value: Option<&Value>, met: &mut Met<'_>, path: &mut Vec<String>) {
+fn walk(
+    document: &Value,
+    name: &str,
+    schema: &Value,
+    value: Option<&Value>,
+    met: &mut Met<'_>,
+    path: &mut Vec<String>,
+) {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().expect("a name");
         // A schema that contains itself has been told already.
@@ -87,14 +94,21 @@ pub fn nothing_is_shown_that_is_on_no_list(app: &App) {
         let is_open = matches!(lines[&operation.id].who.as_str(), "anyone" | "public");
         for status in ["200", "201"] {
             let schema = schema_of(&operation.document, status);
-            walk(document, &operation.id, &schema, None, &mut |key, _| {
-                anywhere.insert(key.clone());
-                let is_for_few = withheld.get(&key).is_some_and(|whose| !whose.is_ever_public());
-                if is_open && operation.path.starts_with("/api/") {
-                    known.insert(key);
-                }
-                !is_for_few
-            }, &mut Vec::new());
+            walk(
+                document,
+                &operation.id,
+                &schema,
+                None,
+                &mut |key, _| {
+                    anywhere.insert(key.clone());
+                    let is_for_few = withheld.get(&key).is_some_and(|whose| !whose.is_ever_public());
+                    if is_open && operation.path.starts_with("/api/") {
+                        known.insert(key);
+                    }
+                    !is_for_few
+                },
+                &mut Vec::new(),
+            );
             walk(document, &operation.id, &schema, None, &mut |key, _| anywhere.insert(key) || true, &mut Vec::new());
         }
     }
@@ -106,13 +120,22 @@ pub fn nothing_is_shown_that_is_on_no_list(app: &App) {
          \"What is withheld\" of docs/ACCESS.md who gets it.\n{new:#?}"
     );
     let gone: Vec<_> = listed.difference(&known).collect();
-    assert!(gone.is_empty(), "no operation that anybody may call answers with these any more; take them off: {gone:#?}");
-    let gone: Vec<_> = withheld.keys().filter(|key| !anywhere.contains(key.split(' ').next().unwrap_or_default())).collect();
+    assert!(
+        gone.is_empty(),
+        "no operation that anybody may call answers with these any more; take them off: {gone:#?}"
+    );
+    let gone: Vec<_> =
+        withheld.keys().filter(|key| !anywhere.contains(key.split(' ').next().unwrap_or_default())).collect();
     assert!(gone.is_empty(), "docs/ACCESS.md withholds what is not there: {gone:?}");
     // A person is known by an opaque id that no representation carries.
     let persons: Vec<_> = anywhere
         .iter()
-        .filter(|key| ["actor", "actor_id", "subject", "author", "author_id", "user_id", "evaluator_id"].iter().any(|one| key.ends_with(&format!(".{one}"))) || key.ends_with("_by"))
+        .filter(|key| {
+            ["actor", "actor_id", "subject", "author", "author_id", "user_id", "evaluator_id"]
+                .iter()
+                .any(|one| key.ends_with(&format!(".{one}")))
+                || key.ends_with("_by")
+        })
         .collect();
     assert!(persons.is_empty(), "these would tell who a person is: {persons:?}");
 }
@@ -137,12 +160,19 @@ impl<'a> Watch<'a> {
         let withheld = withheld();
         let mut telling = BTreeSet::new();
         for operation in operations(app) {
-            walk(document, &operation.id, &schema_of(&operation.document, "200"), None, &mut |key, _| {
-                if withheld.keys().any(|one| one.split(' ').next() == Some(key.as_str())) {
-                    telling.insert(operation.id.clone());
-                }
-                true
-            }, &mut Vec::new());
+            walk(
+                document,
+                &operation.id,
+                &schema_of(&operation.document, "200"),
+                None,
+                &mut |key, _| {
+                    if withheld.keys().any(|one| one.split(' ').next() == Some(key.as_str())) {
+                        telling.insert(operation.id.clone());
+                    }
+                    true
+                },
+                &mut Vec::new(),
+            );
         }
         let tally = withheld.keys().map(|key| (key.clone(), [0, 0])).collect();
         Self { scene, document, lists: lists(), listed: listed(), withheld, telling, wrong: BTreeSet::new(), tally }
@@ -171,21 +201,28 @@ impl<'a> Watch<'a> {
 
     fn judge(&mut self, operation: &Operation, caller: &Caller, about: Option<&Target>, schema: &Value, value: &Value) {
         let Self { document, listed, withheld, wrong, tally, .. } = self;
-        walk(document, &operation.id, schema, Some(value), &mut |key, says| {
-            let is_known = key.contains(' ') || listed.contains(&key) || withheld.contains_key(&key);
-            if caller.role.is_none() && says && !is_known {
-                wrong.insert(format!("{} shows {key} to anybody", operation.id));
-            }
-            let Some(whose) = withheld.get(&key) else { return true };
-            tally.entry(key.clone()).or_default()[usize::from(!says)] += 1;
-            if let Some(about) = about
-                && says
-                && !whose.includes(caller, about)
-            {
-                wrong.insert(format!("{} of {} shows {key} to {}", operation.id, about.name, caller.name));
-            }
-            true
-        }, &mut Vec::new());
+        walk(
+            document,
+            &operation.id,
+            schema,
+            Some(value),
+            &mut |key, says| {
+                let is_known = key.contains(' ') || listed.contains(&key) || withheld.contains_key(&key);
+                if caller.role.is_none() && says && !is_known {
+                    wrong.insert(format!("{} shows {key} to anybody", operation.id));
+                }
+                let Some(whose) = withheld.get(&key) else { return true };
+                tally.entry(key.clone()).or_default()[usize::from(!says)] += 1;
+                if let Some(about) = about
+                    && says
+                    && !whose.includes(caller, about)
+                {
+                    wrong.insert(format!("{} of {} shows {key} to {}", operation.id, about.name, caller.name));
+                }
+                true
+            },
+            &mut Vec::new(),
+        );
     }
 
     /// What was wrong; also what nobody got, or everybody, as that shows nothing.

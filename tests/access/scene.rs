@@ -24,7 +24,11 @@ impl Scene {
             targets.push(solution(app, owner, &format!("Solution {state}"), state));
         }
         let draft = solution(app, owner, "Confidentielle", "draft");
-        targets.push(Target { key: "confidentielle".to_owned(), name: "a draft, by its slug".to_owned(), ..draft.clone() });
+        targets.push(Target {
+            key: "confidentielle".to_owned(),
+            name: "a draft, by its slug".to_owned(),
+            ..draft.clone()
+        });
         targets.push(draft);
 
         let mut rich = solution(app, owner, "Connue", "published");
@@ -73,7 +77,8 @@ impl Scene {
         for (state, about) in [("published", &rich), ("draft", &second), ("pending", &third), ("rejected", &revised)] {
             targets.push(review_of(app, &all, about, state));
         }
-        let mut solutions: Vec<String> = [&rich, &revised, &second, &third, &fourth].map(|one| one.key.clone()).to_vec();
+        let mut solutions: Vec<String> =
+            [&rich, &revised, &second, &third, &fourth].map(|one| one.key.clone()).to_vec();
         for state in ["removed", "withdrawn"] {
             let about = solution(app, owner, &format!("Avis {state}"), "published");
             targets.push(review_of(app, &all, &about, state));
@@ -98,13 +103,17 @@ impl Scene {
         let claim = plain("claims", "a claim", claimed.id(), false, "pending");
         targets.push(Target { vendor: Some(all.stranger.id), ..claim });
         targets.push(sheet);
-        let set = app.post("/api/v1/criteria-sets").by(&app.operator()).json(&json!({"label": "2.0.0"})).expect(201).id();
+        let set =
+            app.post("/api/v1/criteria-sets").by(&app.operator()).json(&json!({"label": "2.0.0"})).expect(201).id();
         targets.push(plain("criteria-sets", "a draft set", set, false, "draft"));
         let sets = app.get("/api/v1/criteria-sets").expect(200).json();
         let set = sets["items"][0]["id"].as_str().expect("an id").to_owned();
         targets.push(plain("criteria-sets", "the set in force", set, true, "in_force"));
-        for (id, is_public, state) in [(all.pending, false, "pending"), (all.suspended, true, "suspended"), (owner.id, true, "active")] {
-            let target = plain("organisations", &format!("an organisation that is {state}"), id.to_string(), is_public, state);
+        for (id, is_public, state) in
+            [(all.pending, false, "pending"), (all.suspended, true, "suspended"), (owner.id, true, "active")]
+        {
+            let target =
+                plain("organisations", &format!("an organisation that is {state}"), id.to_string(), is_public, state);
             targets.push(Target { organisation: Some(id), ..target });
         }
         let callers = all.callers(app);
@@ -198,7 +207,14 @@ impl Operation {
     }
 
     /// Calls it, with `If-Match` and the body as given.
-    pub fn call(&self, app: &App, key: &str, caller: &Caller, if_match: Option<&str>, body: Option<&Value>) -> Response {
+    pub fn call(
+        &self,
+        app: &App,
+        key: &str,
+        caller: &Caller,
+        if_match: Option<&str>,
+        body: Option<&Value>,
+    ) -> Response {
         let request = self.request(app, key, caller, body);
         if let Some(tag) = if_match { request.header("if-match", tag) } else { request }.send()
     }
@@ -230,6 +246,7 @@ pub fn shown(answer: &Response, key: &str) -> String {
         .collect();
     headers.retain(|header| !header.starts_with("content-length"));
     headers.sort();
-    let body = String::from_utf8_lossy(&answer.bytes).replace(&answer.headers["x-request-id"], "REQUEST").replace(key, "KEY");
+    let body =
+        String::from_utf8_lossy(&answer.bytes).replace(&answer.headers["x-request-id"], "REQUEST").replace(key, "KEY");
     format!("{}\n{}\n{body}", answer.status, headers.join("\n"))
 }

@@ -47,7 +47,9 @@ fn refused_body(operation: &Operation) -> Option<Value> {
     }
     for (name, value) in body.as_object_mut().expect("an object") {
         match (name.as_str(), &value) {
-            ("reason" | "reasons" | "resolution" | "summary" | "statement" | "text", Value::String(_)) => *value = json!(""),
+            ("reason" | "reasons" | "resolution" | "summary" | "statement" | "text", Value::String(_)) => {
+                *value = json!("")
+            }
             ("in_force_on", _) => *value = json!("2000-01-01"),
             (_, Value::Bool(_)) => *value = json!(false),
             (_, Value::Array(_)) => *value = json!([]),
@@ -61,7 +63,9 @@ fn refused_body(operation: &Operation) -> Option<Value> {
 fn drive(app: &App, all: &Organisations, noun: &str, states: &[&'static str], build: &dyn Fn(&'static str) -> Target) {
     let lines = lines();
     let tried: Vec<Operation> = operations(app).into_iter().filter(|one| one.noun() == Some(noun)).collect();
-    for word in tried.iter().flat_map(|one| lines[&one.id].from.trim_start_matches("any but ").split(", ").collect::<Vec<_>>()) {
+    for word in
+        tried.iter().flat_map(|one| lines[&one.id].from.trim_start_matches("any but ").split(", ").collect::<Vec<_>>())
+    {
         assert!(word == "any" || word == "imported" || states.contains(&word), "{noun} are never `{word}`");
     }
     let mut wrong = Vec::new();
@@ -72,17 +76,24 @@ fn drive(app: &App, all: &Organisations, noun: &str, states: &[&'static str], bu
             let line: &Line = &lines[&operation.id];
             for caller in Role::ALL.iter().map(|role| entitled(app, all, *role)).filter(|caller| line.lets_in(caller)) {
                 let body = refused_body(operation);
-                let answer = operation.call(app, &target.key, &caller, operation.needs_version().then_some("*"), body.as_ref());
+                let answer =
+                    operation.call(app, &target.key, &caller, operation.needs_version().then_some("*"), body.as_ref());
                 let starts = line.starts_from(state);
                 let is_right = match answer.status {
-                    404 => !line.finds(&caller, &target) || (!target.has_parts && super::OF_PARTS.contains(&operation.id.as_str())),
+                    404 => {
+                        !line.finds(&caller, &target)
+                            || (!target.has_parts && super::OF_PARTS.contains(&operation.id.as_str()))
+                    }
                     200..=204 | 422 => starts && line.finds(&caller, &target),
                     409 | 410 => !starts && line.finds(&caller, &target),
                     _ => false,
                 };
                 if !is_right {
                     let body = String::from_utf8_lossy(&answer.bytes).chars().take(300).collect::<String>();
-                    wrong.push(format!("{} by {} from {state} ({starts}): {} {body}", operation.id, caller.name, answer.status));
+                    wrong.push(format!(
+                        "{} by {} from {state} ({starts}): {} {body}",
+                        operation.id, caller.name, answer.status
+                    ));
                 }
                 if operation.method != "GET" && answer.status < 300 {
                     target = build(state);
@@ -118,28 +129,35 @@ pub fn commands_on_a_solution_start_from_the_states_of_the_table(app: &App) {
 pub fn commands_on_evaluations_start_from_the_states_of_the_table(app: &App) {
     let all = Organisations::make(app);
     let number = std::cell::Cell::new(0);
-    drive(app, &all, "evaluations", &["draft", "submitted", "published", "contested", "superseded", "expired"], &|state| {
-        number.set(number.get() + 1);
-        let of = solution(app, &all.owner, &format!("Mesure {}", number.get()), "published").key;
-        let key = match state {
-            "draft" => app.answered(&all.owner, &of).id(),
-            "submitted" => app.submitted_evaluation(&all.owner, &of).id(),
-            _ => app.evaluated(&all.owner, &of).id(),
-        };
-        match state {
-            "contested" => {
-                let contest = json!({"criterion": "SEC-01", "reason": "Le lien donné ne mène nulle part."});
-                done(app, "POST", &format!("/api/v1/evaluations/{key}/contest"), &app.moderator("autre"), &contest);
+    drive(
+        app,
+        &all,
+        "evaluations",
+        &["draft", "submitted", "published", "contested", "superseded", "expired"],
+        &|state| {
+            number.set(number.get() + 1);
+            let of = solution(app, &all.owner, &format!("Mesure {}", number.get()), "published").key;
+            let key = match state {
+                "draft" => app.answered(&all.owner, &of).id(),
+                "submitted" => app.submitted_evaluation(&all.owner, &of).id(),
+                _ => app.evaluated(&all.owner, &of).id(),
+            };
+            match state {
+                "contested" => {
+                    let contest = json!({"criterion": "SEC-01", "reason": "Le lien donné ne mène nulle part."});
+                    done(app, "POST", &format!("/api/v1/evaluations/{key}/contest"), &app.moderator("autre"), &contest);
+                }
+                "superseded" => drop(app.evaluated(&all.owner, &of)),
+                "expired" => {
+                    let this = format!("(SELECT id FROM solutions WHERE slug = 'mesure-{}')", number.get());
+                    app.sql(&format!("UPDATE evaluations SET status = 'expired' WHERE solution_id = {this}"))
+                        .expect("expired");
+                }
+                _ => {}
             }
-            "superseded" => drop(app.evaluated(&all.owner, &of)),
-            "expired" => {
-                let this = format!("(SELECT id FROM solutions WHERE slug = 'mesure-{}')", number.get());
-                app.sql(&format!("UPDATE evaluations SET status = 'expired' WHERE solution_id = {this}")).expect("expired");
-            }
-            _ => {}
-        }
-        evaluation(&all.owner, key, state)
-    });
+            evaluation(&all.owner, key, state)
+        },
+    );
 }
 
 pub fn commands_on_reviews_start_from_the_states_of_the_table(app: &App) {
@@ -259,7 +277,15 @@ pub fn commands_on_criteria_sets_start_from_the_states_of_the_table(app: &App) {
             step(&key, "retire", Value::Null);
         }
         let is_public = state != "draft";
-        Target { noun: "criteria-sets", name: state.to_owned(), key, state, is_public, has_parts: true, ..Target::default() }
+        Target {
+            noun: "criteria-sets",
+            name: state.to_owned(),
+            key,
+            state,
+            is_public,
+            has_parts: true,
+            ..Target::default()
+        }
     });
 }
 
@@ -275,11 +301,21 @@ pub fn commands_on_claims_and_organisations_start_from_the_states_of_the_table(a
         let of = imported(app, &format!("revendiquee{}", number.get()));
         let key = claim(&of).expect(201).id();
         match state {
-            "accepted" => drop(done(app, "POST", &format!("/api/v1/claims/{key}/accept"), &app.operator(), &Value::Null)),
+            "accepted" => {
+                drop(done(app, "POST", &format!("/api/v1/claims/{key}/accept"), &app.operator(), &Value::Null))
+            }
             "refused" => drop(done(app, "POST", &format!("/api/v1/claims/{key}/refuse"), &app.operator(), &reason())),
             _ => {}
         }
-        Target { noun: "claims", name: state.to_owned(), key, state, has_parts: true, vendor: Some(all.owner.id), ..Target::default() }
+        Target {
+            noun: "claims",
+            name: state.to_owned(),
+            key,
+            state,
+            has_parts: true,
+            vendor: Some(all.owner.id),
+            ..Target::default()
+        }
     });
 
     // Only an imported sheet, once at a time; a refused claim may be filed again, an accepted one not.
@@ -287,7 +323,10 @@ pub fn commands_on_claims_and_organisations_start_from_the_states_of_the_table(a
     let first = claim(&of).expect(201);
     assert_eq!(claim(&of).expect(409).text("code"), "duplicate");
     let refused = done(app, "POST", &format!("/api/v1/claims/{}/refuse", first.id()), &app.operator(), &reason());
-    assert_eq!((refused.text("status"), refused.text("decision_reason")), ("refused".to_owned(), reason()["reason"].as_str().expect("text").to_owned()));
+    assert_eq!(
+        (refused.text("status"), refused.text("decision_reason")),
+        ("refused".to_owned(), reason()["reason"].as_str().expect("text").to_owned())
+    );
     let untouched = app.get(&format!("/api/v1/solutions/{}", of.key)).expect(200).json();
     assert_ne!(untouched["vendor"]["id"], json!(all.owner.id));
     let second = claim(&of).expect(201);
@@ -306,7 +345,16 @@ pub fn commands_on_claims_and_organisations_start_from_the_states_of_the_table(a
             done(app, "POST", &format!("/api/v1/organisations/{key}/suspend"), &app.operator(), &reason());
         }
         let (organisation, is_public) = (Id::parse(&key), state != "pending");
-        Target { noun: "organisations", name: state.to_owned(), key, state, is_public, organisation, has_parts: true, ..Target::default() }
+        Target {
+            noun: "organisations",
+            name: state.to_owned(),
+            key,
+            state,
+            is_public,
+            organisation,
+            has_parts: true,
+            ..Target::default()
+        }
     });
 }
 
@@ -333,7 +381,9 @@ pub fn who_is_refused_all_the_same(app: &App) {
     done(app, "POST", &format!("{reported}/report"), &app.moderator("rapporteur"), &reason());
     let pending = format!("/api/v1/reviews/{}", review_of(app, &all, &about("Deux"), "pending").key);
     let writer = app.moderator(WRITER);
-    for (word, token) in [("moderator", app.moderator("premier")), ("reporter", app.moderator("rapporteur")), ("writer", writer.clone())] {
+    for (word, token) in
+        [("moderator", app.moderator("premier")), ("reporter", app.moderator("rapporteur")), ("writer", writer.clone())]
+    {
         refuse("keep_review", word, &format!("{reported}/keep"), &token, &Value::Null);
         refuse("remove_review", word, &format!("{reported}/remove"), &token, &refusal);
     }

@@ -27,7 +27,8 @@ pub struct Line {
 
 /// The rows of every table whose first heading is this.
 fn rows(heading: &str) -> Vec<Vec<String>> {
-    let cells = |line: &str| line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let cells =
+        |line: &str| line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let mut rows = Vec::new();
     let mut is_inside = false;
     for line in PAGE.lines() {
@@ -119,9 +120,7 @@ impl Line {
         let whose = self.whose.as_ref().unwrap_or_else(|| panic!("{}: whose?", self.id));
         match (caller.standing, self.idle.as_str()) {
             (Standing::Idle, "public") => target.is_public,
-            (Standing::Idle, "own") => {
-                (self.who == "anyone" && target.is_public) || target.relates("own", caller)
-            }
+            (Standing::Idle, "own") => (self.who == "anyone" && target.is_public) || target.relates("own", caller),
             _ => whose.includes(caller, target),
         }
     }
@@ -163,7 +162,10 @@ impl Whose {
         self.0.iter().any(|(roles, relation)| {
             let fits = roles.is_empty() || caller.is(roles);
             let is_private = !matches!(relation.as_str(), "public" | "listed" | "imported" | "suspended");
-            fits && (!is_private || caller.standing == Standing::Fit || (relation == "own" && target.noun == "organisations")) && target.relates(relation, caller)
+            fits && (!is_private
+                || caller.standing == Standing::Fit
+                || (relation == "own" && target.noun == "organisations"))
+                && target.relates(relation, caller)
         })
     }
 }

@@ -185,7 +185,14 @@ impl Organisations {
             if role != Role::Operator {
                 add(role, None, Standing::Idle, role.duties(), "alone", "of no organisation");
             }
-            add(role, Some(self.suspended), Standing::Refused, role.duties(), "suspended", "of a suspended organisation");
+            add(
+                role,
+                Some(self.suspended),
+                Standing::Refused,
+                role.duties(),
+                "suspended",
+                "of a suspended organisation",
+            );
             add(role, Some(Id::new()), Standing::Refused, role.duties(), "unknown", "of an unknown organisation");
         }
         add(Role::Buyer, Some(self.body.id), Standing::Fit, Role::Buyer.duties(), WRITER, "who wrote");
@@ -209,7 +216,12 @@ pub fn done(app: &App, method: &str, path: &str, token: &str, body: &Value) -> R
     let request = app.request(method, path).by(token).header("if-match", "*");
     let request = if body.is_null() { request } else { request.json(body) };
     let answer = request.send();
-    assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.bytes));
+    assert!(
+        (200..300).contains(&answer.status),
+        "{method} {path}: {} {}",
+        answer.status,
+        String::from_utf8_lossy(&answer.bytes)
+    );
     answer
 }
 
@@ -249,7 +261,9 @@ pub fn solution(app: &App, owner: &Party, name: &str, state: &'static str) -> Ta
     match state {
         "suspended" => drop(moderator("suspend", json!({"code": "security", "reason": "Faille exploitée."}))),
         "archived" => drop(vendor("archive", reason())),
-        "outdated" => app.sql(&format!("UPDATE solutions SET status = 'outdated' WHERE slug = '{slug}'")).expect("aged"),
+        "outdated" => {
+            app.sql(&format!("UPDATE solutions SET status = 'outdated' WHERE slug = '{slug}'")).expect("aged")
+        }
         "revision draft" => drop(revise()),
         "revision submitted" => {
             revise();
