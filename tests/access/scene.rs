@@ -116,6 +116,12 @@ impl Scene {
                 plain("organisations", &format!("an organisation that is {state}"), id.to_string(), is_public, state);
             targets.push(Target { organisation: Some(id), ..target });
         }
+        let path = format!("/api/v1/organisations/{}/service-accounts", owner.id);
+        let expires_at = app.clock.now().plus_days(30);
+        let account = json!({"name": "Moissonneur", "duties": [], "expires_at": expires_at});
+        let account = app.post(&path).by(&owner.token).json(&account).expect(201).id();
+        let account = plain("service-accounts", "a service account", account, false, "active");
+        targets.push(Target { vendor: Some(owner.id), ..account });
         let callers = all.callers(app);
         Self { organisations: all, callers, targets, solutions }
     }
