@@ -50,7 +50,16 @@ fn a_server_that_stops_finishes_what_it_accepted(app: &App) {
                         // Nobody listens any more: the end, and no loss.
                         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return,
                         // In the backlog when the socket closed: never accepted.
-                        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
+                            ) =>
+                        {
+                            0
+                        }
+                        // Told to come back is an answer.
+                        Ok(503) => 0,
                         _ => lost.fetch_add(1, Ordering::Relaxed),
                     };
                 }

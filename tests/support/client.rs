@@ -177,7 +177,11 @@ fn fits(pattern: &str, path: &str) -> bool {
 }
 
 impl Response {
+    /// The body as a value; one of another type as a text.
     pub fn json(&self) -> Value {
+        if self.headers.get("content-type").is_some_and(|kind| !kind.contains("json")) {
+            return String::from_utf8_lossy(&self.bytes).into_owned().into();
+        }
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.shown))
     }
 
