@@ -221,6 +221,34 @@ pub struct Given {
     /// Days without confirmation after which a solution is outdated [default: 365]
     #[arg(long, env = "GOUVTECH_CONFIRMATION_DAYS", value_name = "N", global = true)]
     pub confirmation_days: Option<u32>,
+
+    /// Days without a change after which a draft that never was submitted is erased [default: 365]
+    #[arg(long, env = "GOUVTECH_RETENTION_DRAFT_DAYS", value_name = "N", global = true)]
+    pub retention_draft_days: Option<u32>,
+
+    /// Days after which what was rejected and never published is erased [default: 730]
+    #[arg(long, env = "GOUVTECH_RETENTION_REJECTED_DAYS", value_name = "N", global = true)]
+    pub retention_rejected_days: Option<u32>,
+
+    /// Days after its publication when a review loses the link to its author [default: 1826]
+    #[arg(long, env = "GOUVTECH_RETENTION_REVIEW_DAYS", value_name = "N", global = true)]
+    pub retention_review_days: Option<u32>,
+
+    /// Days after its removal or withdrawal when a review loses its author and its words [default: 365]
+    #[arg(long, env = "GOUVTECH_RETENTION_REVIEWER_DAYS", value_name = "N", global = true)]
+    pub retention_reviewer_days: Option<u32>,
+
+    /// Days without an act after which a person's identity is erased [default: 730]
+    #[arg(long, env = "GOUVTECH_RETENTION_ACCOUNT_DAYS", value_name = "N", global = true)]
+    pub retention_account_days: Option<u32>,
+
+    /// Days the record of who read restricted evidence is kept [default: 365]
+    #[arg(long, env = "GOUVTECH_RETENTION_ACCESS_DAYS", value_name = "N", global = true)]
+    pub retention_access_days: Option<u32>,
+
+    /// Days after which an evaluation that no longer counts loses its signatory's name [default: 1096]
+    #[arg(long, env = "GOUVTECH_RETENTION_ATTESTATION_DAYS", value_name = "N", global = true)]
+    pub retention_attestation_days: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
@@ -292,6 +320,13 @@ pub struct Settings {
     pub evaluation_validity_days: u32,
     pub label_validity_months: u32,
     pub confirmation_days: u32,
+    pub retention_draft_days: u32,
+    pub retention_rejected_days: u32,
+    pub retention_review_days: u32,
+    pub retention_reviewer_days: u32,
+    pub retention_account_days: u32,
+    pub retention_access_days: u32,
+    pub retention_attestation_days: u32,
 }
 
 /// actix reads at most this much of a request's head; our own limit must lie below to be seen.
@@ -391,6 +426,13 @@ impl Settings {
             evaluation_validity_days: setting!(evaluation_validity_days, 365, 1..=3650),
             label_validity_months: setting!(label_validity_months, 36, 1..=120),
             confirmation_days: setting!(confirmation_days, 365, 1..=3650),
+            retention_draft_days: setting!(retention_draft_days, 365, 1..=36_500),
+            retention_rejected_days: setting!(retention_rejected_days, 730, 1..=36_500),
+            retention_review_days: setting!(retention_review_days, 1826, 1..=36_500),
+            retention_reviewer_days: setting!(retention_reviewer_days, 365, 1..=36_500),
+            retention_account_days: setting!(retention_account_days, 730, 1..=36_500),
+            retention_access_days: setting!(retention_access_days, 365, 1..=36_500),
+            retention_attestation_days: setting!(retention_attestation_days, 1096, 1..=36_500),
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::db::{Actor, Store};
 use crate::error::Result;
 use crate::http::idempotency;
+use crate::persons::retention;
 use crate::{evaluations, labels, reviews, solutions};
 
 /// How often the calendar is looked at.
@@ -19,7 +20,13 @@ pub fn keep(store: Store, settings: Settings) -> rt::task::JoinHandle<()> {
     rt::spawn(async move {
         loop {
             let (store, settings) = (store.clone(), settings.clone());
-            match actix_web::web::block(move || run(&store, &settings)).await {
+            let work = move || {
+                if let Some(report) = retention::daily(&store, &settings)? {
+                    tracing::info!(report = %serde_json::to_string(&report)?, "retention");
+                }
+                run(&store, &settings)
+            };
+            match actix_web::web::block(work).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(steps)) => tracing::info!(steps, "calendar"),
                 Ok(Err(error)) => tracing::error!(%error, "calendar"),

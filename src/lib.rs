@@ -3,7 +3,7 @@
 //!
 //! The map of the house:
 //! - one folder per noun ([`organisations`], [`families`], [`solutions`],
-//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`]), each with the same
+//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`], [`persons`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
@@ -36,6 +36,7 @@ pub mod labels;
 pub mod metrics;
 pub mod openapi;
 pub mod organisations;
+pub mod persons;
 pub mod probes;
 pub mod reviews;
 pub mod seed;

@@ -34,6 +34,7 @@ mod organisations;
 mod process;
 mod protocol;
 mod providers;
+mod persons;
 mod readme;
 mod reviews;
 mod service;
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
     cases.extend(providers::cases());
+    cases.extend(persons::cases());
     cases.extend(readme::cases());
     cases.extend(reviews::cases());
     cases.extend(service::cases());

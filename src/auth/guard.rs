@@ -74,6 +74,8 @@ guards! {
     Buyer = (Buyer);
     /// Whom reviews concern: who writes them, whose solutions they are about, moderators.
     ReviewParty = (Vendor) | (Buyer) | (Operator, Moderator);
+    /// Whose restricted evidence others read, and moderators.
+    EvidenceParty = (Vendor) | (Auditor) | (Operator, Moderator);
     /// Who may contest an answer.
     Contester = (Buyer) | (Auditor) | (Operator, Moderator);
     /// A member of an audit body.

@@ -7,6 +7,8 @@ mod import;
 mod keys;
 mod migrate;
 mod openapi;
+mod persons;
+mod retention;
 mod serve;
 mod token;
 
@@ -50,6 +52,11 @@ enum Command {
     /// List, rotate or retire the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Export or erase what is held about a person
+    #[command(subcommand)]
+    Persons(persons::Persons),
+    /// Erase what has been kept long enough, and report
+    Retention(retention::Retention),
     /// Print the OpenAPI document
     Openapi,
     /// Ask a running server whether it is ready; for containers
@@ -68,6 +75,8 @@ pub fn run() -> ExitCode {
         Command::Import(import) => import.run(settings),
         Command::Token(token) => token.run(&settings),
         Command::Keys(keys) => keys.run(&settings),
+        Command::Persons(persons) => persons.run(settings),
+        Command::Retention(retention) => retention.run(settings),
         Command::Openapi => openapi::run(),
         Command::Healthcheck(check) => check.run(&settings),
     });

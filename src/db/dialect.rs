@@ -7,8 +7,9 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 
-use super::Db;
 use super::limits::Limits;
+use super::{Db, Id};
+use crate::persons::inventory::Kind;
 
 /// SQLite at or above this: an older one can corrupt a WAL that several connections use.
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
@@ -250,6 +251,56 @@ impl Db {
             .bind::<BigInt, _>(limit)
             .load(c),
         }
+    }
+}
+
+/// One text per row.
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
+
+impl Db {
+    /// Rows of one table as JSON objects of these columns, in the words of the inventory of personal data.
+    pub(crate) fn rows_about(
+        &mut self,
+        table: &str,
+        columns: &[(&str, Kind)],
+        rows: &str,
+        id: Id,
+        limit: u32,
+    ) -> QueryResult<Vec<String>> {
+        let is_postgres = matches!(self, Self::Pg(_));
+        let members: Vec<String> = columns
+            .iter()
+            .map(|(name, kind)| match (kind, is_postgres) {
+                (Kind::Id, false) => {
+                    format!("'{name}', CASE WHEN {name} IS NULL THEN NULL ELSE lower(hex({name})) END")
+                }
+                (Kind::Json, false) => format!("'{name}', json({name})"),
+                (Kind::Instant, true) => format!("'{name}', (extract(epoch FROM {name}) * 1000000)::bigint"),
+                _ => format!("'{name}', {name}"),
+            })
+            .collect();
+        let members = members.join(", ");
+        match self {
+            Self::Pg(c) => {
+                let rows = rows.replace("{id}", &format!("'{id}'::uuid"));
+                diesel::sql_query(format!(
+                    "SELECT jsonb_build_object({members})::text AS line FROM {table} WHERE {rows} LIMIT {limit}"
+                ))
+                .load::<Line>(c)
+            }
+            Self::Sqlite(c) => {
+                let rows = rows.replace("{id}", &format!("x'{}'", id.0.simple()));
+                diesel::sql_query(format!(
+                    "SELECT json_object({members}) AS line FROM {table} WHERE {rows} LIMIT {limit}"
+                ))
+                .load::<Line>(c)
+            }
+        }
+        .map(|lines| lines.into_iter().map(|one| one.line).collect())
     }
 }
 

@@ -31,11 +31,20 @@ impl Actor {
     /// The opaque id it has already; none for who never changed anything.
     pub fn known(&self, db: &mut Db) -> Result<Option<Id>> {
         let Self::Person { issuer, subject, .. } = self else { return Ok(None) };
-        Ok(actors::table
-            .filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)))
-            .select(actors::id)
-            .first(db)
-            .optional()?)
+        known(db, issuer, subject)
+    }
+}
+
+/// The opaque id of a person, also of an erased one whose cases live.
+pub fn known(db: &mut Db, issuer: &str, subject: &str) -> Result<Option<Id>> {
+    let known = actors::table
+        .filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)))
+        .select(actors::id)
+        .first(db)
+        .optional()?;
+    match known {
+        Some(id) => Ok(Some(id)),
+        None => super::erased::find(db, issuer, subject),
     }
 }
 
@@ -50,6 +59,8 @@ crate::codes! {
         Review = "review",
         LabelApplication = "label_application",
         Label = "label",
+        Person = "person",
+        Retention = "retention",
         ServiceAccount = "service_account",
     }
 }

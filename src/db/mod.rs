@@ -5,6 +5,7 @@
 //! which database answers. What has to know stands in [`dialect`].
 
 pub mod dialect;
+pub mod erased;
 pub mod journal;
 pub mod limits;
 pub mod migrations;

@@ -326,6 +326,7 @@ diesel::table! {
         submitted_at -> Nullable<Instant>,
         published_at -> Nullable<Instant>,
         listed_at -> Instant,
+        anonymised_at -> Nullable<Instant>,
     }
 }
 
@@ -448,6 +449,44 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    erased_persons (fingerprint) {
+        fingerprint -> Text,
+        actor_id -> Id,
+        erased_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    erasure_keys (name) {
+        name -> Text,
+        secret -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    evidence_accesses (id) {
+        id -> Id,
+        solution_id -> Id,
+        organisation_id -> Nullable<Id>,
+        resource -> Text,
+        resource_id -> Id,
+        actor_id -> Id,
+        role -> Text,
+        reader_organisation_id -> Nullable<Id>,
+        accessed_at -> Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     actors,
     changes,
@@ -474,4 +513,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_reports,
     label_decisions,
     labels,
+    erased_persons,
+    erasure_keys,
+    evidence_accesses,
 );

@@ -15,7 +15,7 @@ use crate::criteria::Criterion;
 use crate::criteria::content::NA;
 use crate::criteria::model::CriteriaSet;
 use crate::criteria::view::CriterionFilter;
-use crate::db::{Db, Id, Instant};
+use crate::db::{Db, Id, Instant, Resource};
 use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
@@ -23,6 +23,7 @@ use crate::http::{Page, Query, Reply};
 use crate::labels::model::{Application, Finding, Label};
 use crate::labels::rules::FindingResult;
 use crate::organisations::Viewer;
+use crate::persons::accesses::{self, Source};
 use crate::solutions::model::Solution;
 use crate::solutions::routes::refuse_archived;
 use crate::solutions::sheet::{Evidence, Origin};
@@ -121,16 +122,23 @@ async fn list_criteria_of_solution(
     query: Query<CriterionFilter>,
 ) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
-    let items = reply
+    let caller = visitor.0.clone();
+    let (items, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = Solution::visible(db, &id, &viewer)?;
             refuse_archived(db, &solution)?;
-            side_by_side(db, &solution, &query, &viewer, today)
+            let items = side_by_side(db, &solution, &query, &viewer, today)?;
+            let owner = solution.organisation_id;
+            let source = Source { solution: solution.id, owner, resource: Resource::Solution, id: solution.id };
+            let declared = items.iter().filter_map(|item| item.declared.as_ref());
+            let shown = source.if_restricted(&viewer, declared.flat_map(|declared| &declared.evidence));
+            Ok((items, shown.into_iter().collect()))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     let total = i64::try_from(items.len()).unwrap_or(i64::MAX);
     reply.page(&Page { items, next: None, total })
 }

@@ -19,6 +19,7 @@ use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::{After, Key, Page, Slice};
 use crate::organisations::Viewer;
+use crate::persons::accesses::Source;
 use crate::solutions::model::Solution;
 use crate::solutions::sheet::Evidence;
 use crate::{keyset, text, versioned};
@@ -367,6 +368,15 @@ impl Evaluation {
             is_examiner: crate::labels::model::examines(db, viewer, self.solution_id)?,
         };
         Ok(EvaluationView::new(self, parts, viewer))
+    }
+
+    /// Its view with what of it is to be recorded: restricted evidence of others.
+    pub fn shown(self, db: &mut Db, viewer: &Viewer) -> Result<(EvaluationView, Vec<Source>)> {
+        let owner = Some(self.organisation_id);
+        let source = Source { solution: self.solution_id, owner, resource: Resource::Evaluation, id: self.id };
+        let view = self.view(db, viewer)?;
+        let shown = source.if_restricted(viewer, view.answers.iter().flat_map(|answer| &answer.evidence));
+        Ok((view, shown.into_iter().collect()))
     }
 
     /// A page, newest last; `solution` narrows it to one.

@@ -12,6 +12,7 @@ use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Query, Reply};
 use crate::organisations::Viewer;
+use crate::persons::accesses;
 use crate::solutions::model::Solution;
 use crate::solutions::routes::refuse_archived;
 use crate::{endpoints, text};
@@ -105,16 +106,18 @@ async fn list_evaluations_of_solution(
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     responses((status = 200, description = "The evaluation.", body = EvaluationView)))]
 async fn find_evaluation_in_force(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
-    let view = reply
+    let caller = visitor.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = Solution::visible(db, &id, &viewer)?;
             refuse_archived(db, &solution)?;
-            Evaluation::in_force(db, solution.id)?.ok_or_else(Error::not_found)?.view(db, &viewer)
+            Evaluation::in_force(db, solution.id)?.ok_or_else(Error::not_found)?.shown(db, &viewer)
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.one(view.version, &view)
 }
 
@@ -146,16 +149,18 @@ async fn list_evaluations(caller: SignedIn, reply: Reply, query: Query<Evaluatio
     params(("id" = crate::db::Id, Path, description = "Identifier of the evaluation.")),
     responses((status = 200, description = "The evaluation.", body = EvaluationView)))]
 async fn find_evaluation(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
-    let view = reply
+    let caller = visitor.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let mut evaluation = Evaluation::visible(db, &id, &viewer)?;
             evaluation.follow(db)?;
-            evaluation.view(db, &viewer)
+            evaluation.shown(db, &viewer)
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.one(view.version, &view)
 }
 

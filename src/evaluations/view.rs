@@ -291,7 +291,7 @@ impl EvaluationView {
             origin: Origin::Declared,
             traits: traits.0,
             attestation: attestation.map(|statement| AttestationView {
-                signatory_name: sees_all.then_some(statement.0.signatory_name),
+                signatory_name: Some(statement.0.signatory_name).filter(|name| sees_all && !name.is_empty()),
                 signatory_function: statement.0.signatory_function,
             }),
             progress: parts.progress.filter(|_| sees_all),

@@ -22,6 +22,7 @@ use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Query, Reply};
 use crate::organisations::view::Reason;
 use crate::organisations::{Organisation, Viewer};
+use crate::persons::accesses::{self, Source};
 use crate::solutions::model::Solution;
 use crate::solutions::routes::refuse_archived;
 use crate::{endpoints, text};
@@ -154,15 +155,22 @@ async fn list_label_applications(
     params(("id" = Id, Path, description = "Identifier of the application.")),
     responses((status = 200, description = "The application.", body = ApplicationView)))]
 async fn find_label_application(caller: CaseParty, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
-    let view = reply
+    let principal = caller.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, Some(&caller))?;
             viewer.refuse_idle()?;
-            Application::for_party(db, &id, &viewer)?.view(db, &viewer)
+            let view = Application::for_party(db, &id, &viewer)?.view(db, &viewer)?;
+            // The evidence of findings is the audit body's.
+            let (owner, resource) = (view.audit_body_id, crate::db::Resource::LabelApplication);
+            let source = Source { solution: view.solution_id, owner, resource, id: view.id };
+            let shown = source.if_restricted(&viewer, view.findings.iter().flat_map(|finding| &finding.evidence));
+            Ok((view, shown.into_iter().collect()))
         })
         .await?;
+    accesses::record(&reply, Some(principal), shown).await?;
     reply.one(view.version, &view)
 }
 

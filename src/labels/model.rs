@@ -1,6 +1,6 @@
 //! Rows and queries of labels and applications.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -397,14 +397,21 @@ pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<B
 /// Whether the caller's audit body has accepted a case of this solution that is
 /// not closed: then, and only then, it reads restricted evidence.
 pub fn examines(db: &mut Db, viewer: &Viewer, solution: Id) -> Result<bool> {
-    let Some(body) = viewer.acting_as(Role::Auditor) else { return Ok(false) };
-    let cases: i64 = label_applications::table
-        .filter(label_applications::solution_id.eq(solution).and(label_applications::audit_body_id.eq(body)))
+    Ok(examined(db, viewer, &[solution])?.contains(&solution))
+}
+
+/// Those of these solutions whose open case the caller's audit body has accepted.
+pub fn examined(db: &mut Db, viewer: &Viewer, solutions: &[Id]) -> Result<BTreeSet<Id>> {
+    let Some(body) = viewer.acting_as(Role::Auditor) else { return Ok(BTreeSet::new()) };
+    Ok(label_applications::table
+        .filter(label_applications::solution_id.eq_any(solutions.to_vec()))
+        .filter(label_applications::audit_body_id.eq(body))
         .filter(label_applications::evaluator_id.is_not_null())
         .filter(label_applications::status.ne_all(ApplicationStatus::CLOSED))
-        .count()
-        .get_result(db)?;
-    Ok(cases > 0)
+        .select(label_applications::solution_id)
+        .load::<Id>(db)?
+        .into_iter()
+        .collect())
 }
 
 /// States of the labels of a solution, for filters.

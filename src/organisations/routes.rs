@@ -342,7 +342,8 @@ async fn list_organisation_solutions(
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
     let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let page = reply
+    let caller = visitor.0.clone();
+    let (page, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -350,8 +351,11 @@ async fn list_organisation_solutions(
             visible(Organisation::find(db, id)?, &viewer)?;
             let mut filter = query.given;
             filter.vendor = vec![id];
-            crate::solutions::model::page(db, &filter, &viewer, &slice, today)
+            let page = crate::solutions::model::page(db, &filter, &viewer, &slice, today)?;
+            let shown = crate::solutions::view::restricted(&page.items, &viewer);
+            Ok((page, shown))
         })
         .await?;
+    crate::persons::accesses::record(&reply, caller, shown).await?;
     reply.page(&page)
 }

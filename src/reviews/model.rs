@@ -51,6 +51,8 @@ pub struct Review {
     pub published_at: Option<Instant>,
     /// The last publication or, until there is one, the creation.
     pub listed_at: Instant,
+    /// When the link to its author was cut: `actor_id` is nobody's since.
+    pub anonymised_at: Option<Instant>,
 }
 
 versioned!(Review, reviews);
@@ -103,6 +105,7 @@ impl Review {
             submitted_at: None,
             published_at: None,
             listed_at: tx.now,
+            anonymised_at: None,
         };
         review.say(content);
         Ok(review)
@@ -221,6 +224,30 @@ impl Review {
                 "This person has a review of this solution already."
             ))),
         }
+    }
+
+    /// Cuts the link to its author: what never was public goes, what is public
+    /// stays as somebody's, what was public loses its words. Earlier texts go too.
+    pub fn let_go(mut self, tx: &mut Tx<'_>) -> Result<()> {
+        if self.published_at.is_none() {
+            return self.delete(tx);
+        }
+        super::traces::ReviewEdit::forget(tx, self.id)?;
+        self.actor_id = Id::new();
+        self.anonymised_at = Some(tx.now);
+        let from = self.status;
+        if !self.status.is_public() {
+            if step(self.stage(), Command::Withdraw).is_some() {
+                self.advance(Command::Withdraw)?;
+            }
+            self.say(ReviewContent::default());
+        }
+        self.store(tx, "anonymise_review", json!({"status": [from, self.status]}))
+    }
+
+    /// Reviews by one author.
+    pub fn by(db: &mut Db, actor: Id) -> Result<Vec<Self>> {
+        Ok(reviews::table.filter(reviews::actor_id.eq(actor)).select(Self::as_select()).load(db)?)
     }
 
     /// Takes away what never was public.

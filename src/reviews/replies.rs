@@ -1,5 +1,5 @@
 //! The vendor's reply to a review: one, published at once, part of the review
-//! whose ETag guards it.
+//! whose ETag guards it. A signatory answers for the vendor.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::model::{self, Review};
 use super::reader::Reader;
 use super::view::{self, ReviewReply, ReviewView};
-use crate::auth::guard::Vendor;
+use crate::auth::guard::Signatory;
 use crate::db::{Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
@@ -32,13 +32,13 @@ fn replied(tx: &mut Tx<'_>, key: &str, viewer: Viewer) -> Result<(Review, Reader
 
 /// Reply to a review
 ///
-/// By the vendor of the solution: writes its one reply, or replaces it.
-#[utoipa::path(put, path = "/api/v1/reviews/{id}/reply", tag = "reviews", security(("bearer" = ["vendor"])),
+/// By a signatory of the solution's vendor: writes its one reply, or replaces it.
+#[utoipa::path(put, path = "/api/v1/reviews/{id}/reply", tag = "reviews", security(("bearer" = ["vendor:signatory"])),
     params(("id" = Id, Path, description = "Identifier of the review.")),
     request_body = ReviewReply,
     responses((status = 200, description = "Replied; with the new ETag of the review.", body = ReviewView)))]
 async fn put_review_reply(
-    caller: Vendor,
+    caller: Signatory,
     reply: Reply,
     id: Path<String>,
     if_match: IfMatch,
@@ -65,12 +65,12 @@ fn blank_fault(reply: &ReviewReply) -> Vec<Fault> {
 
 /// Take a reply back
 ///
-/// By the vendor; the review stays as it is.
-#[utoipa::path(delete, path = "/api/v1/reviews/{id}/reply", tag = "reviews", security(("bearer" = ["vendor"])),
+/// By a signatory; the review stays as it is.
+#[utoipa::path(delete, path = "/api/v1/reviews/{id}/reply", tag = "reviews", security(("bearer" = ["vendor:signatory"])),
     params(("id" = Id, Path, description = "Identifier of the review.")),
     responses((status = 204, description = "Taken back; with the new ETag of the review.")))]
 async fn delete_review_reply(
-    caller: Vendor,
+    caller: Signatory,
     reply: Reply,
     id: Path<String>,
     if_match: IfMatch,

@@ -40,6 +40,12 @@ impl ReviewEdit {
         Ok(())
     }
 
+    /// Forgets the earlier texts of a review whose link to its author is cut.
+    pub fn forget(tx: &mut Tx<'_>, review: Id) -> Result<()> {
+        diesel::delete(review_edits::table.filter(review_edits::review_id.eq(review))).execute(tx.db)?;
+        Ok(())
+    }
+
     pub fn page(db: &mut Db, review: Id, slice: &Slice) -> Result<Page<Self>> {
         use review_edits as e;
         let total = e::table.filter(e::review_id.eq(review)).count().get_result(db)?;

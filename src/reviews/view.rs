@@ -256,6 +256,7 @@ fn view(
         submitted_at,
         published_at,
         listed_at: _,
+        anonymised_at: _,
     } = row;
     ReviewView {
         id,

@@ -13,6 +13,7 @@ use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
+use crate::persons::accesses;
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -33,14 +34,18 @@ pub fn endpoints() -> Vec<Endpoint> {
 async fn list_solutions(visitor: Visitor, reply: Reply, query: Query<SolutionFilter>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let page = reply
+    let caller = visitor.0.clone();
+    let (page, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            model::page(db, &query, &viewer, &slice, today)
+            let page = model::page(db, &query, &viewer, &slice, today)?;
+            let shown = view::restricted(&page.items, &viewer);
+            Ok((page, shown))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.page(&page)
 }
 
@@ -94,7 +99,8 @@ async fn find_solution(
     query: Query<SolutionQuery>,
 ) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
-    let view = reply
+    let caller = visitor.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -102,9 +108,12 @@ async fn find_solution(
             let solution = Solution::visible(db, &id, &viewer)?;
             refuse_archived(db, &solution)?;
             let public_only = query.view == Some(SolutionSide::Published);
-            view::one(db, solution, &viewer, &query.include, public_only, today)
+            let view = view::one(db, solution, &viewer, &query.include, public_only, today)?;
+            let shown = view::restricted(std::slice::from_ref(&view), &viewer);
+            Ok((view, shown))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.one(view.version, &view)
 }
 

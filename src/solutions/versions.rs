@@ -10,13 +10,16 @@ use utoipa::ToSchema;
 use super::model::{Solution, SolutionVersion};
 use super::routes::{declared, refuse_archived};
 use super::rules::{self, Command};
+use super::sheet::SolutionSheet;
 use super::view::{self, FieldChange, SolutionVersionView, SolutionView, VersionDiff, shown_to};
 use crate::auth::guard::{Vendor, Visitor};
-use crate::db::Db;
+use crate::db::{Db, Resource};
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{IfMatch, Page, Query, Reply};
+use crate::labels::model::examines;
 use crate::organisations::Viewer;
+use crate::persons::accesses::{self, Source};
 use crate::{endpoints, query_parameters};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -46,6 +49,17 @@ fn published(db: &mut Db, key: &str, viewer: &Viewer) -> Result<Solution> {
     Ok(solution)
 }
 
+/// What of these sheets is to be recorded: restricted evidence of others.
+fn restricted<'a>(
+    solution: &Solution,
+    viewer: &Viewer,
+    sheets: impl IntoIterator<Item = &'a SolutionSheet>,
+) -> Vec<Source> {
+    let owner = solution.organisation_id;
+    let source = Source { solution: solution.id, owner, resource: Resource::Solution, id: solution.id };
+    source.if_restricted(viewer, sheets.into_iter().flat_map(|sheet| &sheet.evidence)).into_iter().collect()
+}
+
 fn number(text: &str) -> Result<i32> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(Error::not_found)
 }
@@ -63,16 +77,21 @@ async fn list_solution_versions(
     query: Query<Paging>,
 ) -> Result<HttpResponse> {
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let page = reply
+    let caller = visitor.0.clone();
+    let (page, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = published(db, &id, &viewer)?;
+            let is_examiner = examines(db, &viewer, solution.id)?;
             let page = SolutionVersion::page(db, solution.id, &slice)?;
-            Ok(page.map(|row| SolutionVersionView::new(row, solution.organisation_id, &viewer)))
+            let page = page.map(|row| SolutionVersionView::new(row, solution.organisation_id, &viewer, is_examiner));
+            let shown = restricted(&solution, &viewer, page.items.iter().map(|view| &view.sheet));
+            Ok((page, shown))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.page(&page)
 }
 
@@ -86,16 +105,21 @@ async fn list_solution_versions(
 async fn find_solution_version(visitor: Visitor, reply: Reply, path: Path<(String, String)>) -> Result<HttpResponse> {
     let (id, n) = path.into_inner();
     let n = number(&n)?;
-    let view = reply
+    let caller = visitor.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = published(db, &id, &viewer)?;
+            let is_examiner = examines(db, &viewer, solution.id)?;
             let version = SolutionVersion::find(db, solution.id, n)?;
-            Ok(SolutionVersionView::new(version, solution.organisation_id, &viewer))
+            let view = SolutionVersionView::new(version, solution.organisation_id, &viewer, is_examiner);
+            let shown = restricted(&solution, &viewer, [&view.sheet]);
+            Ok((view, shown))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.one(view.number, &view)
 }
 
@@ -114,23 +138,32 @@ async fn diff_solution_versions(
 ) -> Result<HttpResponse> {
     let (id, n, m) = path.into_inner();
     let (from, to) = (number(&n)?, number(&m)?);
-    let view = reply
+    let caller = visitor.0.clone();
+    let (view, shown) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = published(db, &id, &viewer)?;
+            let is_examiner = examines(db, &viewer, solution.id)?;
             let mut side = |n| -> Result<_> {
                 let version = SolutionVersion::find(db, solution.id, n)?;
-                Ok(shown_to(version.sheet.0, solution.organisation_id, &viewer))
+                Ok(shown_to(version.sheet.0, solution.organisation_id, &viewer, is_examiner))
             };
-            let changes = rules::differences(&side(from)?, &side(to)?)
+            let (before, after) = (side(from)?, side(to)?);
+            // Evidence that both sides share is no difference, and not shown.
+            let shown = match before.evidence == after.evidence {
+                true => Vec::new(),
+                false => restricted(&solution, &viewer, [&before, &after]),
+            };
+            let changes = rules::differences(&before, &after)
                 .into_iter()
                 .map(|(field, before, after)| FieldChange { field, before, after })
                 .collect();
-            Ok(VersionDiff { from, to, changes })
+            Ok((VersionDiff { from, to, changes }, shown))
         })
         .await?;
+    accesses::record(&reply, caller, shown).await?;
     reply.one(to, &view)
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::model::{ImportRecord, Moderation, Solution, SolutionVersion, lacks};
 use super::rules::{Lack, Origins, RevisionStatus, SolutionStatus};
 use super::sheet::{Audience, Deployment, Distribution, QualificationScheme, SolutionSheet, SourcingRank, Visibility};
-use crate::db::{Db, Id, Instant};
+use crate::db::{Db, Id, Instant, Resource};
 use crate::error::Result;
 use crate::evaluations::rules::Score;
 use crate::evaluations::view::ScoresView;
@@ -19,6 +19,7 @@ use crate::labels::view::LabelView;
 use crate::organisations::details::{Control, LegalNature, OrganisationSize};
 use crate::organisations::view::{OrganisationSummary, OrganisationView};
 use crate::organisations::{Organisation, Viewer};
+use crate::persons::accesses::Source;
 use crate::query_parameters;
 
 /// A solution: what its vendor states, and what is known about it.
@@ -162,6 +163,7 @@ pub fn views(
     let names: Vec<String> = rows.iter().map(|row| row.name_folded.clone()).collect();
     let namesakes = Solution::namesakes(db, &names)?;
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
+    let examined = crate::labels::model::examined(db, viewer, &ids)?;
     let mut labels = match include.contains(&SolutionInclude::Label) {
         true => crate::labels::model::of_solutions(db, &ids, today)?,
         false => BTreeMap::new(),
@@ -186,7 +188,8 @@ pub fn views(
                 scores: scores.remove(&row.id),
             });
             let current = versions.get(&row.id);
-            Ok(view(row, current, vendor, viewer, namesakes, embedded, public_only))
+            let sight = Sight { viewer, is_examiner: examined.contains(&row.id), public_only };
+            Ok(view(row, current, vendor, &sight, namesakes, embedded))
         })
         .collect()
 }
@@ -204,15 +207,23 @@ pub fn one(
     all.pop().ok_or_else(crate::error::Error::not_found)
 }
 
+/// Who looks at a solution, and how.
+struct Sight<'a> {
+    viewer: &'a Viewer,
+    /// Whether the caller audits it.
+    is_examiner: bool,
+    public_only: bool,
+}
+
 fn view(
     row: Solution,
     current: Option<&SolutionVersion>,
     vendor: Option<&Organisation>,
-    viewer: &Viewer,
+    sight: &Sight<'_>,
     possible_duplicates: Vec<Namesake>,
     embedded: Option<Embedded>,
-    public_only: bool,
 ) -> SolutionView {
+    let Sight { viewer, is_examiner, public_only } = *sight;
     let sees_working_copy = row.shows_working_copy(viewer) && !(public_only && row.published_version.is_some());
     let Solution {
         id,
@@ -259,7 +270,7 @@ fn view(
             .map(|status| RevisionView { status, version: published_version.unwrap_or_default() + 1 }),
         vendor: vendor.map(OrganisationSummary::from),
         missing: shows_missing.then(|| lacks(&sheet, vendor)),
-        sheet: shown_to(sheet, organisation_id, viewer),
+        sheet: shown_to(sheet, organisation_id, viewer, is_examiner),
         origins,
         imported_from: provenance.map(|record| record.0),
         possible_duplicates,
@@ -276,18 +287,31 @@ fn view(
 }
 
 /// The sheet without what this caller may not read: restricted evidence, names
-/// of references that did not agree to be named.
-pub fn shown_to(mut sheet: SolutionSheet, owner: Option<Id>, viewer: &Viewer) -> SolutionSheet {
+/// of references that did not agree to be named. Who examines the solution for
+/// the label reads all evidence.
+pub fn shown_to(mut sheet: SolutionSheet, owner: Option<Id>, viewer: &Viewer, is_examiner: bool) -> SolutionSheet {
     if viewer.sees_drafts() || viewer.owns(owner) {
         return sheet;
     }
-    sheet.evidence.retain(|evidence| may_read(evidence.visibility, viewer));
+    sheet.evidence.retain(|evidence| is_examiner || may_read(evidence.visibility, viewer));
     for reference in &mut sheet.references {
         if !reference.may_be_named {
             reference.organisation = None;
         }
     }
     sheet
+}
+
+/// What of these answers is to be recorded: restricted evidence of others.
+pub fn restricted(views: &[SolutionView], viewer: &Viewer) -> Vec<Source> {
+    views
+        .iter()
+        .filter_map(|view| {
+            let owner = view.vendor.as_ref().map(|vendor| vendor.id);
+            let source = Source { solution: view.id, owner, resource: Resource::Solution, id: view.id };
+            source.if_restricted(viewer, &view.sheet.evidence)
+        })
+        .collect()
 }
 
 /// Whether a caller who is neither owner nor operator may read evidence of this visibility.
@@ -500,9 +524,9 @@ pub struct SolutionVersionView {
 }
 
 impl SolutionVersionView {
-    pub fn new(version: SolutionVersion, owner: Option<Id>, viewer: &Viewer) -> Self {
+    pub fn new(version: SolutionVersion, owner: Option<Id>, viewer: &Viewer, is_examiner: bool) -> Self {
         let SolutionVersion { solution_id: _, number, organisation_id: _, sheet, origins, published_at } = version;
-        Self { number, published_at, sheet: shown_to(sheet.0, owner, viewer), origins: origins.0 }
+        Self { number, published_at, sheet: shown_to(sheet.0, owner, viewer, is_examiner), origins: origins.0 }
     }
 }
 
