@@ -28,6 +28,8 @@ pub fn erase(tx: &mut Tx<'_>, issuer: &str, subject: &str) -> Result<ErasureView
     let Some(actor) = journal::known(tx.db, issuer, subject)? else {
         return Ok(ErasureView { actor_id: None, is_separation_kept: false, erased: Vec::new(), kept: Vec::new() });
     };
+    // Known before the name goes: asked for later, the caller would be entered anew.
+    tx.actor_id()?;
     let mut counts = Vec::new();
     for held in HELD {
         let count = export::count(tx.db, held, actor)?;

@@ -224,12 +224,13 @@ fn idle_solutions(tx: &mut Tx<'_>, status: SolutionStatus, before: Instant) -> R
     let idle: Vec<Solution> = solutions::table
         .filter(solutions::status.eq(status).and(solutions::updated_at.lt(before)))
         .filter(solutions::published_version.is_null())
+        .filter(solutions::submitted_at.is_null().or(solutions::status.eq(SolutionStatus::Rejected)))
         .filter(not(exists(solution_claims::table.filter(solution_claims::solution_id.eq(solutions::id)))))
         .limit(AT_ONCE)
         .select(Solution::as_select())
         .load(tx.db)?;
     let mut count = 0;
-    for solution in idle.into_iter().filter(|one| status != SolutionStatus::Draft || one.submitted_at.is_none()) {
+    for solution in idle {
         solution.delete(tx)?;
         count += 1;
     }

@@ -21,7 +21,8 @@ CREATE TABLE erasure_keys (
 -- Who outside its own organisation was shown restricted evidence.
 CREATE TABLE evidence_accesses (
     id uuid PRIMARY KEY,
-    solution_id uuid NOT NULL REFERENCES solutions (id),
+    -- No reference: a draft that was read may be deleted, the record stays.
+    solution_id uuid NOT NULL,
     -- Whose evidence it is.
     organisation_id uuid,
     resource text NOT NULL,

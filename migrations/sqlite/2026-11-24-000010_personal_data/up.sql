@@ -19,7 +19,8 @@ CREATE TABLE erasure_keys (
 -- Who outside its own organisation was shown restricted evidence.
 CREATE TABLE evidence_accesses (
     id BLOB NOT NULL PRIMARY KEY,
-    solution_id BLOB NOT NULL REFERENCES solutions (id),
+    -- No reference: a draft that was read may be deleted, the record stays.
+    solution_id BLOB NOT NULL,
     -- Whose evidence it is.
     organisation_id BLOB,
     resource TEXT NOT NULL,
