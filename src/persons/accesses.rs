@@ -181,6 +181,7 @@ async fn list_evidence_accesses(
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, Some(&caller))?;
+            viewer.refuse_idle()?;
             let solution = Solution::visible(db, &id, &viewer)?;
             let owner = match viewer.is_moderator() {
                 true => None,

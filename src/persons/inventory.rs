@@ -309,6 +309,7 @@ pub const HELD: &[Held] = &[
 pub const NOT_PERSONAL: &[(&str, &str)] = &[
     ("changes", "position resource_version changed transaction_id"),
     ("counters", "name value"),
+    ("seals", "kind id number hash sealed_at"),
     ("erasure_keys", "name secret"),
     ("idempotency_keys", "request created_at"),
     (

@@ -76,5 +76,5 @@ async fn find_my_data(caller: SignedIn, reply: Reply) -> Result<HttpResponse> {
     responses((status = 200, description = "What went and what stays.", body = ErasureView)))]
 async fn erase_me(caller: SignedIn, reply: Reply) -> Result<HttpResponse> {
     let (issuer, subject) = (caller.issuer.clone(), caller.subject.clone());
-    reply.change(caller.0, move |tx, _| Ok((0, erasure::erase(tx, &issuer, &subject)?))).await
+    reply.for_anybody().change(caller.0, move |tx, _| Ok((0, erasure::erase(tx, &issuer, &subject)?))).await
 }
