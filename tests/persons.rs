@@ -227,10 +227,14 @@ fn what_was_kept_long_enough_goes_once_and_is_reported(app: &App) {
     app.clock.advance(TimeDelta::days(366));
     let rehearsed = retention::rehearse(app.store(), settings).expect("a rehearsal");
     assert_eq!(counts(&rehearsed), vec![("drafts", 1)]);
-    app.get(&format!("/api/v1/solutions/{draft}")).by(&vendor.token).expect(200);
+    app.get(&format!("/api/v1/solutions/{draft}"))
+        .by(&app.token(Role::Vendor, Some(vendor.id), &[], "plain"))
+        .expect(200);
     let first = retention::daily(app.store(), settings).expect("a run").expect("a report");
     assert_eq!(counts(&first), counts(&rehearsed));
-    app.get(&format!("/api/v1/solutions/{draft}")).by(&vendor.token).expect(404);
+    app.get(&format!("/api/v1/solutions/{draft}"))
+        .by(&app.token(Role::Vendor, Some(vendor.id), &[], "plain"))
+        .expect(404);
     assert_eq!(retention::daily(app.store(), settings).expect("a run"), None, "once a day");
     assert_eq!(counts(&retention::run(app.store(), settings).expect("a run")), vec![]);
 

@@ -307,7 +307,7 @@ pub const HELD: &[Held] = &[
 
 /// Columns that say nothing about a person: table, columns.
 pub const NOT_PERSONAL: &[(&str, &str)] = &[
-    ("changes", "position resource_version changed transaction_id"),
+    ("changes", "position resource_version changed transaction_id hash"),
     ("counters", "name value"),
     ("seals", "kind id number hash sealed_at"),
     ("erasure_keys", "name secret"),
