@@ -318,8 +318,8 @@ impl Viewer {
         let parties: Vec<Id> = parties.iter().copied().flatten().collect();
         if Organisation::find_all(db, &parties)?.iter().any(|party| party.is_same_entity(own)) {
             return Err(Error::forbidden(text!(
-                "Nul ne décide pour sa propre organisation.",
-                "Nobody decides for their own organisation."
+                "Nul ne juge de ce qui concerne sa propre organisation.",
+                "Nobody judges what concerns their own organisation."
             )));
         }
         Ok(())

@@ -91,8 +91,9 @@ async fn create_review(
             move |tx, viewer| {
                 let organisation = viewer.acting()?;
                 let solution = Solution::visible(tx.db, &id, &viewer)?;
-                refuse_unfit(tx.db, &solution, &organisation)?;
+                viewer.refuse_party(tx.db, &[solution.organisation_id])?;
                 refuse_archived(tx.db, &solution)?;
+                refuse_unfit(tx.db, &solution, &organisation)?;
                 let mut review = Review::draft(tx, &solution, &organisation, ReviewContent::default())?;
                 review.refuse_duplicate(tx.db)?;
                 review.say(body.accept_with(|content| rules::faults(content, tx.now.day()))?);
