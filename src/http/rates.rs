@@ -206,7 +206,7 @@ mod tests {
         assert!(ask(&Method::POST, "2001:db8::3", Some(&alice)) && !ask(&Method::PUT, "192.0.2.1", Some(&alice)));
         assert!(ask(&Method::POST, "2001:db8::3", Some(&bob)));
         assert!((0..1000).all(|_| rates.failed(&client("192.0.2.1")).is_ok()), "0 is off");
-        let refused = rates.admit(&Method::GET, "/", &client("2001:db8::1"), None).err().expect("refused");
+        let Err(refused) = rates.admit(&Method::GET, "/", &client("2001:db8::1"), None) else { panic!("let in") };
         assert_eq!(refused.left.policy, Policy::Reads);
         let headers = &refused.problem.headers;
         assert!(headers.iter().any(|(name, value)| name == "retry-after" && value != "0"), "{headers:?}");
