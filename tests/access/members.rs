@@ -127,9 +127,12 @@ pub fn nothing_is_shown_that_is_on_no_list(app: &App) {
     let gone: Vec<_> =
         withheld.keys().filter(|key| !anywhere.contains(key.split(' ').next().unwrap_or_default())).collect();
     assert!(gone.is_empty(), "docs/ACCESS.md withholds what is not there: {gone:?}");
-    // A person is known by an opaque id that no representation carries.
+    // A person is known by an opaque id that no representation carries, but to that very person, and
+    // to the owner of restricted evidence, who may ask the operator about whoever read it.
+    let for_oneself = ["MeView.", "PersonalDataView.", "ErasureView.", "EvidenceAccessView."];
     let persons: Vec<_> = anywhere
         .iter()
+        .filter(|key| !for_oneself.iter().any(|schema| key.starts_with(schema)))
         .filter(|key| {
             ["actor", "actor_id", "subject", "author", "author_id", "user_id", "evaluator_id"]
                 .iter()
