@@ -136,7 +136,10 @@ fn a_read_that_hangs_is_answered_in_time_and_counted(app: &App) {
     let store = open(app, quick());
     let (leave, may_leave) = mpsc::channel::<()>();
     let began = Instant::now();
-    let outcome = wait(store.read(move |_| Ok(may_leave.recv().expect("told"))));
+    let outcome = wait(store.read(move |_| {
+        may_leave.recv().expect("told");
+        Ok(())
+    }));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(code(outcome), Code::Unavailable);
     assert_eq!((store.stats().stuck, store.stats().in_use, store.stats().timeouts), (1, 1, 1));
@@ -194,7 +197,14 @@ fn who_gets_no_connection_is_told_so_in_time(app: &App) {
     wait(async {
         let held = actix_web::rt::spawn({
             let store = store.clone();
-            async move { store.read(move |_| Ok(may_leave.recv().expect("told"))).await }
+            async move {
+                store
+                    .read(move |_| {
+                        may_leave.recv().expect("told");
+                        Ok(())
+                    })
+                    .await
+            }
         });
         while store.stats().in_use == 0 {
             actix_web::rt::task::yield_now().await;

@@ -109,7 +109,11 @@ pub fn nothing_is_shown_that_is_on_no_list(app: &App) {
                 },
                 &mut Vec::new(),
             );
-            walk(document, &operation.id, &schema, None, &mut |key, _| anywhere.insert(key) || true, &mut Vec::new());
+            let mut everywhere = |key, _| {
+                anywhere.insert(key);
+                true
+            };
+            walk(document, &operation.id, &schema, None, &mut everywhere, &mut Vec::new());
         }
     }
     let new: Vec<_> = known.iter().filter(|key| !listed.contains(*key) && !withheld.contains_key(*key)).collect();

@@ -8,9 +8,12 @@ use super::world::{Caller, Standing, Target};
 
 const PAGE: &str = include_str!("../../docs/ACCESS.md");
 
-/// Who finds something, as a list of relations.
+/// A role, and the duty it takes besides, if one.
+type Grant = (Role, Option<Duty>);
+
+/// Who finds something, as a list of relations, each with whom it holds for: whoever asks where nobody is named.
 #[derive(Debug, Clone, Default)]
-pub struct Whose(Vec<(Vec<(Role, Option<Duty>)>, String)>);
+pub struct Whose(Vec<(Vec<Grant>, String)>);
 
 /// One operation's line.
 #[derive(Debug, Clone)]
@@ -134,7 +137,7 @@ impl Line {
     }
 }
 
-fn granted(text: &str) -> (Role, Option<Duty>) {
+fn granted(text: &str) -> Grant {
     let (role, duty) = text.split_once(':').map_or((text, None), |(role, duty)| (role, Some(duty)));
     let role = Role::from_code(role).unwrap_or_else(|| panic!("no role: {text}"));
     let duty = duty.map(|duty| Duty::from_code(duty).unwrap_or_else(|| panic!("no duty: {text}")));

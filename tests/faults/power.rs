@@ -42,18 +42,18 @@ fn rounds(ground: &Ground, volume: &Volume, server: &mut Server, mut postgres: O
     let many = if ground.kind == Kind::Sqlite { ground.pick(3, 20) } else { ground.pick(2, 5) };
     let mut all = Journal::default();
     for round in 0..many {
-        if let Some(postgres) = postgres.as_deref_mut() {
+        if let Some(postgres) = &mut postgres {
             postgres.run().expect("PostgreSQL comes back");
         }
         settle(volume.path());
         let journal = cut_under_writes(volume, server, round);
-        if let Some(postgres) = postgres.as_deref_mut() {
+        if let Some(postgres) = &mut postgres {
             postgres.kill();
         }
         volume.restore_power();
         all.acknowledged.extend(journal.acknowledged);
     }
-    if let Some(postgres) = postgres.as_deref_mut() {
+    if let Some(postgres) = &mut postgres {
         postgres.run().expect("PostgreSQL comes back");
     }
     let database = Database::at(server.url.clone());
