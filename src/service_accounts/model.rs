@@ -108,6 +108,7 @@ impl ServiceAccount {
 
     /// One that the viewer may manage: of its own organisation; for the operator, any.
     pub fn managed(db: &mut Db, id: Id, viewer: &Viewer) -> Result<Self> {
+        viewer.refuse_idle()?;
         Self::known(db, id)?
             .filter(|one| viewer.is_operator() || viewer.organisation_id() == Some(one.organisation_id))
             .ok_or_else(Error::not_found)

@@ -60,6 +60,7 @@ async fn list_service_accounts(
 
 /// The organisation, if the viewer may manage its accounts.
 fn managed_organisation(db: &mut Db, id: Id, viewer: &Viewer) -> Result<Organisation> {
+    viewer.refuse_idle()?;
     if !viewer.is_operator() && viewer.organisation_id() != Some(id) {
         return Err(Error::not_found());
     }

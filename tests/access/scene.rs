@@ -179,6 +179,8 @@ pub fn operations(app: &App) -> Vec<Operation> {
             });
         }
     }
+    // Who is erased has no drafts any more: last.
+    all.sort_by_key(|operation| operation.id == "erase_me");
     all
 }
 
