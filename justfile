@@ -55,9 +55,17 @@ contract *args:
     cargo build --locked
     tests/contract/check target/debug/gouvtech-catalogue {{ args }}
 
-# The long forms, for hours and not for minutes
+# What breaks around the program and must not break it, in the short form; names as arguments choose rows
+faults *args:
+    cargo test --locked --test faults -- {{ args }}
+
+# The long forms, for hours and not for minutes; root, and the Debian packages that `.ci/run` names
 nightly:
+    cargo build --release --locked
+    GOUVTECH_FAULTS=long cargo test --release --locked --test faults
+    just bench-writes
     just contract long
+    just injection
     just mutants
 
 # Changes the code of authorisation, states and preconditions, and wants a test to fail each time (needs cargo-mutants)

@@ -17,6 +17,7 @@ cases![
     the_tour_of_the_readme_works,
     the_tour_works_over_the_demonstration,
     the_table_of_settings_is_that_of_the_help,
+    the_table_of_commands_is_that_of_the_help,
     every_link_leads_to_a_file,
     every_path_in_the_documents_exists,
     every_test_that_the_documents_name_exists,
@@ -176,6 +177,23 @@ fn the_table_of_settings_is_that_of_the_help(_: &App) {
     let written: Vec<&str> = README.lines().filter(|line| line.starts_with("| `--")).collect();
     assert!(wanted.len() > 15, "{wanted:?}");
     assert!(written == wanted, "the README's table of settings is to be:\n{}", wanted.join("\n"));
+}
+
+fn the_table_of_commands_is_that_of_the_help(_: &App) {
+    let output = command(PROGRAM).arg("--help").output().expect("the program");
+    let help = String::from_utf8(output.stdout).expect("text");
+    let commands = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("commands");
+    let wanted: BTreeSet<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .collect();
+    let table = README.split("\n## Commands\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table");
+    let written: BTreeSet<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(wanted.len() > 5, "{help}");
+    assert_eq!(written, wanted);
 }
 
 fn root() -> &'static Path {
