@@ -5,6 +5,7 @@ use gouvtech_catalogue::auth::Role;
 
 cases![
     a_vendor_registers_itself_and_waits_for_the_operator,
+    a_registration_that_is_refused_frees_the_identifier,
     an_identifier_belongs_to_one_organisation,
     every_fault_of_a_registration_is_listed_at_once,
     a_foreign_body_registers_by_country_and_number,
@@ -32,6 +33,35 @@ fn a_vendor_registers_itself_and_waits_for_the_operator(app: &App) {
     app.post(&format!("{path}/confirm")).by(&app.operator()).on(&own).expect(200);
     app.post("/api/v1/solutions").by(&member).json(&json!({"name": "À temps"})).expect(201);
     assert_eq!(app.get(&path).expect(200).text("identifier_origin"), "registry");
+}
+
+fn a_registration_that_is_refused_frees_the_identifier(app: &App) {
+    let body = json!({"name": "Un autre nom", "kinds": ["vendor"], "siren": siren(7)});
+    let register = |subject: &str| {
+        let token = app.token(Role::Vendor, None, Role::Vendor.duties(), subject);
+        app.post("/api/v1/organisations").by(&token).json(&body)
+    };
+    let member = |id: &str, subject: &str| {
+        app.token(Role::Vendor, gouvtech_catalogue::db::Id::parse(id), Role::Vendor.duties(), subject)
+    };
+    let impostor = register("impostor").expect(201);
+    register("owner").expect(409);
+    let path = format!("/api/v1/organisations/{}", impostor.id());
+    app.delete(&path).by(&app.vendor(1).token).on(&impostor).expect(404);
+    app.delete(&path).by(&app.operator()).expect(428);
+    app.delete(&path).by(&app.operator()).on(&impostor).expect(204);
+    app.get(&path).by(&app.operator()).expect(404);
+    app.get("/api/v1/solutions").by(&member(&impostor.id(), "impostor")).expect(403);
+
+    let owner = register("owner").expect(201);
+    let token = member(&owner.id(), "owner");
+    let path = format!("/api/v1/organisations/{}", owner.id());
+    app.delete(&path).by(&token).on(&owner).expect(204);
+    let owner = register("owner").expect(201);
+    let path = format!("/api/v1/organisations/{}", owner.id());
+    let active = app.post(&format!("{path}/confirm")).by(&app.operator()).on(&owner).expect(200);
+    assert_eq!(app.delete(&path).by(&app.operator()).on(&active).expect(409).text("code"), "state_conflict");
+    assert_eq!(gouvtech_catalogue::doctor::examine(app.store().backend(), &mut |_| {}), Ok(true), "the doctor");
 }
 
 fn an_identifier_belongs_to_one_organisation(app: &App) {

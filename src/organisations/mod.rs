@@ -6,8 +6,8 @@
 //!  pending ──────────▶ active ◀─────────▶ suspended
 //!                              reinstate
 //! ```
-//! Whoever registers waits as `pending` until the operator confirms; a
-//! suspended organisation's tokens are refused.
+//! Whoever registers waits as `pending` until the operator confirms, or refuses by
+//! deleting it; a suspended organisation's tokens are refused.
 
 pub mod details;
 pub mod model;

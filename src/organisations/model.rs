@@ -177,6 +177,16 @@ impl Organisation {
         tx.record_all("import_organisation", Resource::Organisation, entries)
     }
 
+    /// Takes away a registration that nobody confirmed.
+    pub fn delete(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let this =
+            organisations::table.filter(organisations::id.eq(self.id).and(organisations::version.eq(self.version)));
+        let rows = diesel::delete(this).execute(tx.db)?;
+        crate::http::conditional::changed_one(rows, self.version)?;
+        let changed = json!({"status": [self.status, null]});
+        tx.record("delete_organisation", Resource::Organisation, self.id, self.version, changed)
+    }
+
     /// Makes an organisation active whose identifier the operator has checked.
     pub fn confirm(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         let from = self.status;

@@ -20,6 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         create_organisation,
         find_organisation,
         update_organisation,
+        delete_organisation,
         confirm_organisation,
         suspend_organisation,
         reinstate_organisation,
@@ -230,6 +231,36 @@ fn changed_fields(before: &OrganisationDetails, after: &OrganisationDetails) -> 
         .filter(|(name, value)| before.get(name.as_str()) != Some(value))
         .map(|(name, _)| name.clone())
         .collect())
+}
+
+/// Take back or refuse a registration
+///
+/// By its own members or by the operator's administrator, while it is `pending`: its
+/// identifier is then free for whom it belongs to. What was confirmed once stays.
+#[utoipa::path(delete, path = "/api/v1/organisations/{id}", tag = "organisations",
+    security(("bearer" = ["vendor"]), ("bearer" = ["buyer"]), ("bearer" = ["auditor"]), ("bearer" = ["operator:administrator"])),
+    params(("id" = Id, Path, description = "Identifier of the organisation.")),
+    responses((status = 204, description = "Gone.")))]
+async fn delete_organisation(
+    caller: Registrant,
+    reply: Reply,
+    id: Path<String>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    let id = Id::parse(&id).ok_or_else(Error::not_found)?;
+    reply
+        .for_anybody()
+        .remove(caller.0, move |tx, viewer| {
+            let organisation = visible(Organisation::find(tx.db, id)?, &viewer)?;
+            if !viewer.is_operator() && viewer.organisation_id() != Some(id) {
+                return Err(Error::not_found());
+            }
+            if_match.check(organisation.version)?;
+            expect(&organisation, OrganisationStatus::Pending)?;
+            organisation.delete(tx)?;
+            Ok(None)
+        })
+        .await
 }
 
 /// Confirm a registration

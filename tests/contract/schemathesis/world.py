@@ -360,6 +360,7 @@ READY = {
     "find_organisation": on("anonymous", World.organisation),
     "list_organisation_solutions": on("anonymous", World.organisation),
     "update_organisation": lambda w: Ready("vendor", {"id": w.organisations["vendor"]}),
+    "delete_organisation": on("operator", World.pending),
     "confirm_organisation": on("operator", World.pending),
     "suspend_organisation": on("operator", World.organisation),
     "reinstate_organisation": on("operator", World.suspended_organisation),
