@@ -85,7 +85,9 @@ def postgres():
 
 @contextlib.contextmanager
 def sqlite():
-    with tempfile.TemporaryDirectory(prefix="gt") as folder:
+    # In memory where the system has that: like PostgreSQL's above, these writes need not outlive the machine.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="gt", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield f"sqlite://{folder}/catalogue.sqlite"
 
 
