@@ -452,18 +452,19 @@ fn patch_example(schema: &str) -> Value {
     }
 }
 
-/// A patch may leave out or remove any member; the result is checked as a whole.
+/// A patch may leave out any member and remove any but the required; the result is checked as a whole.
 fn add_patch_schema(document: &mut Value, name: &str) {
     let mut schema = document["components"]["schemas"][name].clone();
     if let Some(schema) = schema.as_object_mut() {
-        schema.remove("required");
+        let required = schema.remove("required").unwrap_or_default();
+        let is_required = |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));
         schema.insert("example".to_owned(), patch_example(name));
         schema.insert(
             "description".to_owned(),
             json!(format!("JSON Merge Patch (RFC 7396) of {name}: absent members stay, null removes.")),
         );
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.values_mut().for_each(make_nullable);
+            properties.iter_mut().filter(|(name, _)| !is_required(name)).for_each(|(_, member)| make_nullable(member));
         }
     }
     document["components"]["schemas"][patch_name(name)] = schema;

@@ -79,6 +79,9 @@ fn a_solution_is_drafted_submitted_published_and_read(app: &App) {
     assert_eq!(sparse.json(), json!({"name": "Démarches", "slug": "demarches"}));
     assert_ne!(sparse.headers["etag"], *tag);
     app.get("/api/v1/solutions/demarches?fields=name,secret").expect(400).has_fault("fields unknown_field");
+    let nothing = app.get("/api/v1/solutions/demarches?include=").expect(200);
+    assert_eq!(nothing.bytes, read.bytes, "an empty list embeds nothing");
+    app.get("/api/v1/solutions/demarches?include=vendor,").expect(400);
     let full = app.get("/api/v1/solutions/demarches?include=vendor,label,scores").expect(200).json();
     assert_eq!(full["embedded"]["vendor"]["id"], vendor.id.to_string());
 }
@@ -340,9 +343,12 @@ fn a_patch_removes_with_null_and_refuses_what_it_does_not_know(app: &App) {
         ]
     );
     patch(json!({"summary": "x".repeat(201)})).expect(422).has_fault("/summary too_long");
-    let changed = patch(json!({"summary": null, "tags": ["un", "deux"]})).expect(200).json();
-    assert!(changed["summary"].is_null() && changed["origins"]["summary"].is_null());
-    assert_eq!(changed["tags"], json!(["un", "deux"]));
+    let changed = patch(json!({"summary": null, "tags": ["un", "deux"]})).expect(200);
+    let seen = changed.json();
+    assert!(seen["summary"].is_null() && seen["origins"]["summary"].is_null());
+    assert_eq!(seen["tags"], json!(["un", "deux"]));
+    let emptied = app.patch(&path).by(&vendor.token).on(&changed).json(&json!({"tags": null})).expect(200);
+    assert_eq!(emptied.json()["tags"], json!([]), "what may be left out may be removed, a list too");
 }
 
 fn a_reference_that_did_not_agree_is_not_named(app: &App) {

@@ -97,12 +97,15 @@ fn typed<T: DeserializeOwned>(value: Value, mut verdict: Verdict, rules: impl Fn
     }
 }
 
-/// RFC 7396, but a removed member becomes an explicit null: every optional
-/// member of a resource may be null, and a required one is then reported.
+/// RFC 7396: null removes a member, and what a member is without being given applies again.
 fn merge(target: &mut Value, patch: &Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {
             for (name, change) in patch {
+                if change.is_null() {
+                    target.remove(name);
+                    continue;
+                }
                 match target.get_mut(name) {
                     Some(current) if change.is_object() && current.is_object() => merge(current, change),
                     _ => {
@@ -283,6 +286,6 @@ mod tests {
     fn a_patch_changes_what_it_names_and_nothing_else() {
         let mut target = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1, 2]});
         super::merge(&mut target, &json!({"a": null, "b": {"c": 3}, "e": [4], "f": {"g": null}}));
-        assert_eq!(target, json!({"a": null, "b": {"c": 3, "d": 2}, "e": [4], "f": {"g": null}}));
+        assert_eq!(target, json!({"b": {"c": 3, "d": 2}, "e": [4], "f": {}}));
     }
 }

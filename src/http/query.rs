@@ -70,8 +70,12 @@ fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Res
         };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
-            // `include` is one comma-separated list; any other list is a repeated parameter.
-            let texts: Vec<&str> = if parameter == "include" { text.split(',').collect() } else { vec![&text] };
+            // `include` is one comma-separated list, empty as `include=`; any other list is a repeated parameter.
+            let texts: Vec<&str> = match parameter.as_str() {
+                "include" if text.is_empty() => Vec::new(),
+                "include" => text.split(',').collect(),
+                _ => vec![&text],
+            };
             let list = object.entry(parameter.clone()).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
                 list.extend(texts.into_iter().map(|text| coerce(item, text)));

@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 START_SECONDS = 60
@@ -84,7 +85,9 @@ def postgres():
 
 @contextlib.contextmanager
 def sqlite():
-    with tempfile.TemporaryDirectory(prefix="gt") as folder:
+    # In memory where the system has that: like PostgreSQL's above, these writes need not outlive the machine.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="gt", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield f"sqlite://{folder}/catalogue.sqlite"
 
 
@@ -114,7 +117,11 @@ def server(program, url, folder):
         "GOUVTECH_SIGNING_KEY": f"{folder}/signing-key.pem",
         "GOUVTECH_BIND": base.removeprefix("http://"),
         "GOUVTECH_LOG": "warn",
+        "GOUVTECH_SECURITY_CONTACT": "mailto:security@example.org",
+        "GOUVTECH_SECURITY_EXPIRES": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
     }
+    # A budget for one caller is no budget for a thousand made-up requests; tests/ has its own cases on limits.
+    environment |= {f"GOUVTECH_RATE_LIMIT_{kind}": "0" for kind in ("READS", "WRITES", "FAILURES", "TOKENS")}
     key = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", environment["GOUVTECH_SIGNING_KEY"]]
     subprocess.run(key, check=True, stderr=subprocess.DEVNULL)
     os.chmod(environment["GOUVTECH_SIGNING_KEY"], 0o600)
