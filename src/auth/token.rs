@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::jwk::Algorithm;
 use super::keys::ServerKey;
 use super::refusal::{Refusal, RefusalKind as Kind};
+use super::ring::Ring;
 use super::{Duty, Principal, Role};
 use crate::app::App;
 use crate::db::{Id, Instant};
@@ -95,27 +96,13 @@ fn encode(value: &Value) -> String {
 /// # Errors
 /// The first reason found; nothing that the token says counts before its signature.
 pub async fn verify(app: &App, token: &str, now: Instant) -> Result<Principal, Refusal> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::new(Kind::Form, "the token is too long"));
-    }
-    let parts: Vec<&str> = token.split('.').collect();
-    let [head, payload, signature] = parts.as_slice() else {
-        return Err(Refusal::new(Kind::Form, "not a compact JWS of three parts"));
-    };
-    let header = Header::read(&segment(head)?)?;
-    let claims = segment(payload)?;
-    let signed = format!("{head}.{payload}");
+    let token = Token::read(token)?;
     // Whose key to try: compared with the issuers of the settings, never looked up.
-    let issuer = claims.get("iss").and_then(short).ok_or(Refusal::new(Kind::Issuer, "the issuer is missing"))?;
+    let issuer = token.issuer()?;
     if issuer == app.policy.issuer {
-        header.fits(&["at+jwt"], &[Algorithm::EdDsa])?;
-        let key = app.keys.held().find(&header.kid, now);
-        let key = key.ok_or(Refusal::new(Kind::UnknownKey, "the key is unknown"))?;
-        believe(key.verifies(signed.as_bytes(), signature))?;
-        check_times(&claims, now, MAX_LIFETIME)?;
-        check_audience(&claims, std::slice::from_ref(&app.policy.audience))?;
-        return own_principal(issuer, &claims);
+        return token.own_principal(&app.policy, &app.keys.held(), now);
     }
+    let Token { header, claims, signed, signature } = &token;
     let issuer = app
         .issuers
         .iter()
@@ -128,9 +115,46 @@ pub async fn verify(app: &App, token: &str, now: Instant) -> Result<Principal, R
         return Err(Refusal::new(Kind::Algorithm, "the algorithm is not that of the key"));
     }
     believe(key.verifies(signed.as_bytes(), signature))?;
-    check_times(&claims, now, settings.max_lifetime_seconds)?;
-    check_audience(&claims, &settings.audiences)?;
-    issuer.principal(&claims)
+    check_times(claims, now, settings.max_lifetime_seconds)?;
+    check_audience(claims, &settings.audiences)?;
+    issuer.principal(claims)
+}
+
+/// A token taken apart: well-formed, and not yet believed.
+pub(crate) struct Token<'a> {
+    header: Header,
+    claims: Map<String, Value>,
+    /// What the signature is of.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// Takes a compact JWS (RFC 7515) apart.
+    pub(crate) fn read(token: &'a str) -> Result<Self, Refusal> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::new(Kind::Form, "the token is too long"));
+        }
+        let form = Refusal::new(Kind::Form, "not a compact JWS of three parts");
+        let (signed, signature) = token.rsplit_once('.').ok_or(form)?;
+        let (head, payload) = signed.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or(form)?;
+        Ok(Self { header: Header::read(&segment(head)?)?, claims: segment(payload)?, signed, signature })
+    }
+
+    fn issuer(&self) -> Result<&str, Refusal> {
+        self.claims.get("iss").and_then(short).ok_or(Refusal::new(Kind::Issuer, "the issuer is missing"))
+    }
+
+    /// The principal of a token that claims to be ours.
+    pub(crate) fn own_principal(&self, policy: &Policy, ring: &Ring, now: Instant) -> Result<Principal, Refusal> {
+        self.header.fits(&["at+jwt"], &[Algorithm::EdDsa])?;
+        let key = ring.find(&self.header.kid, now);
+        let key = key.ok_or(Refusal::new(Kind::UnknownKey, "the key is unknown"))?;
+        believe(key.verifies(self.signed.as_bytes(), self.signature))?;
+        check_times(&self.claims, now, MAX_LIFETIME)?;
+        check_audience(&self.claims, std::slice::from_ref(&policy.audience))?;
+        own_principal(self.issuer()?, &self.claims)
+    }
 }
 
 fn believe(verifies: bool) -> Result<(), Refusal> {
@@ -138,7 +162,7 @@ fn believe(verifies: bool) -> Result<(), Refusal> {
 }
 
 /// Strict base64url of a strict JSON object: no padding, no member twice.
-fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
+pub(crate) fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Refusal::new(Kind::Form, "not base64url"))?;
     match json::read(&bytes, 8) {
         Ok(Value::Object(members)) => Ok(members),
@@ -147,15 +171,16 @@ fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
 }
 
 /// What the header says of a token.
-struct Header {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header {
     /// In small letters, without `application/`; empty when there is none.
-    typ: String,
-    algorithm: Algorithm,
-    kid: String,
+    pub(crate) typ: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: String,
 }
 
 impl Header {
-    fn read(header: &Map<String, Value>) -> Result<Self, Refusal> {
+    pub(crate) fn read(header: &Map<String, Value>) -> Result<Self, Refusal> {
         // A closed list: `jwk`, `jku`, `x5u`, `x5c`, `crit`, `b64`, `zip` are not in it.
         if header.keys().any(|name| !matches!(name.as_str(), "typ" | "alg" | "kid")) {
             return Err(Refusal::new(Kind::Header, "the header has a member other than typ, alg and kid"));

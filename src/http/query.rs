@@ -47,7 +47,7 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
     url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()))
 }
 
-fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Result<Query<T>> {
+pub(crate) fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Result<Query<T>> {
     let name = T::name();
     let schema = contract.query_schema::<T>();
     let members = schema
@@ -93,7 +93,8 @@ fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Res
     }
     let given = serde_json::from_value(object).map_err(|error| Error::Internal(format!("{name}: {error}")))?;
     canonical.sort();
-    let canonical = canonical.iter().map(|(name, value)| format!("{name}={value}&")).collect();
+    // Escaped: a value that holds `&` must not read as two parameters.
+    let canonical = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&canonical).finish();
     Ok(Query { given, canonical })
 }
 

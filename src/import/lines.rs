@@ -100,60 +100,72 @@ impl Input {
         mut take: impl FnMut(Place, std::result::Result<Raw, Flaw>) -> Result<()>,
     ) -> Result<()> {
         let file: Arc<str> = self.path.to_string_lossy().into();
-        let mut lines = Lines { input: self.open()?, number: 0, progress };
-        let mut header: Option<Vec<String>> = None;
-        let mut bytes = Vec::new();
-        loop {
-            bytes.clear();
-            let line = lines.number + 1;
-            let place = |line| Place { file: Arc::clone(&file), line };
-            let fit = match self.format {
-                Format::Ndjson => lines.line(&mut bytes),
-                Format::Csv => lines.rows(&mut bytes),
-            };
-            match fit {
-                Err(error) => return take(place(line), Err(Flaw::whole(format!("cannot be read on: {error}")))),
-                Ok(Fit::End) => return Ok(()),
-                Ok(Fit::TooLong) => {
-                    let last = lines.number;
-                    take(
-                        place(line),
-                        Err(Flaw::whole(format!("longer than 1 MiB; skipped to the end of line {last}"))),
-                    )?;
-                    continue;
-                }
-                Ok(Fit::Whole) => {}
-            }
-            let text = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes) } else { &bytes };
-            if self.format == Format::Ndjson {
-                if !text.trim_ascii().is_empty() {
-                    take(place(line), object(text))?;
-                }
+        records(self.open()?, self.format, &file, required, progress, &mut take)
+    }
+}
+
+/// What takes a record, or what is wrong with it.
+type Take<'a> = &'a mut dyn FnMut(Place, std::result::Result<Raw, Flaw>) -> Result<()>;
+
+/// [`Input::each`] of any bytes.
+pub(crate) fn records(
+    input: Box<dyn BufRead + '_>,
+    format: Format,
+    file: &Arc<str>,
+    required: &[&str],
+    progress: &dyn Fn(u64),
+    take: Take<'_>,
+) -> Result<()> {
+    let mut lines = Lines { input, number: 0, progress };
+    let mut header: Option<Vec<String>> = None;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let line = lines.number + 1;
+        let place = |line| Place { file: Arc::clone(file), line };
+        let fit = match format {
+            Format::Ndjson => lines.line(&mut bytes),
+            Format::Csv => lines.rows(&mut bytes),
+        };
+        match fit {
+            Err(error) => return take(place(line), Err(Flaw::whole(format!("cannot be read on: {error}")))),
+            Ok(Fit::End) => return Ok(()),
+            Ok(Fit::TooLong) => {
+                let last = lines.number;
+                take(place(line), Err(Flaw::whole(format!("longer than 1 MiB; skipped to the end of line {last}"))))?;
                 continue;
             }
-            let mut rows = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .flexible(true)
-                .buffer_capacity(text.len().max(1))
-                .from_reader(text);
-            let mut row = csv::ByteRecord::new();
-            loop {
-                match rows.read_byte_record(&mut row) {
-                    Ok(false) => break,
-                    Ok(true) => {}
-                    Err(error) => {
-                        take(place(line), Err(Flaw::whole(error.to_string())))?;
-                        break;
-                    }
+            Ok(Fit::Whole) => {}
+        }
+        let text = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes) } else { &bytes };
+        if format == Format::Ndjson {
+            if !text.trim_ascii().is_empty() {
+                take(place(line), object(text))?;
+            }
+            continue;
+        }
+        let mut rows = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(text.len().max(1))
+            .from_reader(text);
+        let mut row = csv::ByteRecord::new();
+        loop {
+            match rows.read_byte_record(&mut row) {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) => {
+                    take(place(line), Err(Flaw::whole(error.to_string())))?;
+                    break;
                 }
-                let at = place(line + row.position().map_or(1, csv::Position::line).saturating_sub(1));
-                match &header {
-                    Some(header) => take(at, members(header, &row))?,
-                    None => match columns(&row, required) {
-                        Ok(names) => header = Some(names),
-                        Err(flaw) => return take(at, Err(flaw)),
-                    },
-                }
+            }
+            let at = place(line + row.position().map_or(1, csv::Position::line).saturating_sub(1));
+            match &header {
+                Some(header) => take(at, members(header, &row))?,
+                None => match columns(&row, required) {
+                    Ok(names) => header = Some(names),
+                    Err(flaw) => return take(at, Err(flaw)),
+                },
             }
         }
     }
@@ -166,7 +178,7 @@ enum Fit {
 }
 
 struct Lines<'a> {
-    input: Box<dyn BufRead>,
+    input: Box<dyn BufRead + 'a>,
     number: u64,
     progress: &'a dyn Fn(u64),
 }
