@@ -212,4 +212,11 @@ mod tests {
         assert_ne!(digest([b"ab".as_slice(), b"c"]), digest([b"a".as_slice(), b"bc"]));
         assert_ne!(digest([b"ab".as_slice()]), digest([b"ab".as_slice(), b""]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_taken_as_it_is_or_refused(values in "[!-~]{0,260}|[ -~é\\n\\t]{0,20}") {
+            crate::fuzzing::idempotency_key(values.as_bytes());
+        }
+    }
 }

@@ -335,4 +335,17 @@ mod tests {
         let read = read(Format::Csv, b"b\n1\n2\n");
         assert_eq!((read.len(), read[0].1.as_ref().err().map(|flaw| flaw.field.as_str())), (1, Some("a")));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_what_stands_there(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "{", "}", "\"source_id\"", "\"name\"", "\"tags\"", ":", "\"a\"", "[", "]", "1", "null", "\n", "\r\n", "\r", "\"", "\"\"",
+            ",", "source_id,name\n", "siren,name\n", "732829320", "x", "é", " ", "|", "\u{feff}",
+        ]), 0..16), is_register in proptest::prelude::any::<bool>()) {
+            let text = parts.concat();
+            crate::fuzzing::import_ndjson(text.as_bytes());
+            let header = if is_register { "\u{1}siren,name,population\n" } else { "\0source_id,name,tags\n" };
+            crate::fuzzing::import_csv(format!("{header}{text}").as_bytes());
+        }
+    }
 }
