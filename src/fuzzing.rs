@@ -4,7 +4,6 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "an oracle says what it expects by panicking")]
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
@@ -188,8 +187,10 @@ pub fn token_header(data: &[u8]) {
 
 fn canonical(header: &Header) -> Map<String, Value> {
     let mut members = Map::new();
+    // Only one prefix is taken away.
+    let prefix = if header.typ.starts_with("application/") { "application/" } else { "" };
     if !header.typ.is_empty() {
-        members.insert("typ".to_owned(), format!("application/{}", header.typ).into());
+        members.insert("typ".to_owned(), format!("{prefix}{}", header.typ).into());
     }
     members.insert("alg".to_owned(), header.algorithm.code().into());
     members.insert("kid".to_owned(), header.kid.as_str().into());
@@ -390,7 +391,9 @@ pub const TARGETS: [(&str, fn(&[u8])); 10] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, TARGETS};
+    use std::collections::BTreeMap;
+
+    use super::TARGETS;
 
     fn run(name: &str, bytes: &[u8]) {
         let targets: BTreeMap<&str, fn(&[u8])> = TARGETS.into_iter().collect();
