@@ -97,11 +97,11 @@ fn encode(value: &Value) -> String {
 /// The first reason found; nothing that the token says counts before its signature.
 pub async fn verify(app: &App, token: &str, now: Instant) -> Result<Principal, Refusal> {
     let token = Token::read(token)?;
+    if let Some(principal) = token.own_principal(&app.policy, &app.keys.held(), now)? {
+        return Ok(principal);
+    }
     // Whose key to try: compared with the issuers of the settings, never looked up.
     let issuer = token.issuer()?;
-    if issuer == app.policy.issuer {
-        return token.own_principal(&app.policy, &app.keys.held(), now);
-    }
     let Token { header, claims, signed, signature } = &token;
     let issuer = app
         .issuers
@@ -145,15 +145,24 @@ impl<'a> Token<'a> {
         self.claims.get("iss").and_then(short).ok_or(Refusal::new(Kind::Issuer, "the issuer is missing"))
     }
 
-    /// The principal of a token that claims to be ours.
-    pub(crate) fn own_principal(&self, policy: &Policy, ring: &Ring, now: Instant) -> Result<Principal, Refusal> {
+    /// The principal of a token of ours; none when it names another issuer.
+    pub(crate) fn own_principal(
+        &self,
+        policy: &Policy,
+        ring: &Ring,
+        now: Instant,
+    ) -> Result<Option<Principal>, Refusal> {
+        let issuer = self.issuer()?;
+        if issuer != policy.issuer {
+            return Ok(None);
+        }
         self.header.fits(&["at+jwt"], &[Algorithm::EdDsa])?;
         let key = ring.find(&self.header.kid, now);
         let key = key.ok_or(Refusal::new(Kind::UnknownKey, "the key is unknown"))?;
         believe(key.verifies(self.signed.as_bytes(), self.signature))?;
         check_times(&self.claims, now, MAX_LIFETIME)?;
         check_audience(&self.claims, std::slice::from_ref(&policy.audience))?;
-        own_principal(self.issuer()?, &self.claims)
+        own_principal(issuer, &self.claims).map(Some)
     }
 }
 

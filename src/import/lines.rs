@@ -14,6 +14,9 @@ use crate::error::{Error, Place as At, Result};
 /// Longest record, in bytes.
 pub const MAX_RECORD: usize = 1 << 20;
 
+/// The mark that some programs put before UTF-8.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// Deepest nesting of a JSON record.
 const MAX_DEPTH: usize = 32;
 
@@ -137,13 +140,16 @@ pub(crate) fn records(
             }
             Ok(Fit::Whole) => {}
         }
-        let text = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes) } else { &bytes };
+        let text = if line == 1 { bytes.strip_prefix(BOM).unwrap_or(&bytes) } else { &bytes };
         if format == Format::Ndjson {
             if !text.trim_ascii().is_empty() {
                 take(place(line), object(text))?;
             }
             continue;
         }
+        // The reader takes one such mark away, and there it belongs to the first cell.
+        let marked = text.starts_with(BOM).then(|| [BOM, text].concat());
+        let text = marked.as_deref().unwrap_or(text);
         let mut rows = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -328,6 +334,13 @@ mod tests {
             .collect();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(cells, [(2, some("one\ntwo")), (4, some("5\" disk")), (5, some("last")), (6, None)]);
+    }
+
+    #[test]
+    fn a_mark_is_taken_away_before_the_file_and_nowhere_else() {
+        let read = read(Format::Csv, b"\xEF\xBB\xBFa\n\xEF\xBB\xBFx\n\xEF\xBB\xBF\n");
+        let cells: Vec<Value> = read.into_iter().map(|(_, raw)| raw.expect("a row").members["a"].clone()).collect();
+        assert_eq!(cells, ["\u{feff}x", "\u{feff}"]);
     }
 
     #[test]
