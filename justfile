@@ -66,11 +66,18 @@ nightly:
     just bench-writes
     just contract long
     just injection
+    just fuzz 600
     just mutants
+
+# Feeds every parser what libFuzzer makes up, so many seconds each (needs a C++ compiler)
+fuzz seconds="60" *targets:
+    fuzz/run {{ seconds }} {{ targets }}
 
 # Changes the code of authorisation, states and preconditions, and wants a test to fail each time (needs cargo-mutants)
 mutants *args:
-    cargo mutants {{ args }}
+    # Unit tests first, in seconds; what they let live goes through the cases of the API.
+    cargo mutants --cargo-arg=--lib {{ args }} || case $? in 2|3) ;; *) exit 1 ;; esac
+    cargo mutants --iterate --cargo-arg=--lib --cargo-arg=--test=api {{ args }} -- -- --skip postgres::
 
 # Serves the demonstration catalogue on http://127.0.0.1:8080/docs
 demo *args:

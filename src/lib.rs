@@ -12,6 +12,7 @@
 //!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
 //!   organisations of other catalogues; [`seed`]: what a new catalogue starts
 //!   with; [`deadlines`]: what the calendar does; [`doctor`]: whether a database is sound; [`clock`]: the only clock.
+//! - `fuzzing`, in tests and fuzz builds only: what must hold of every parser, whatever it is given.
 //!
 //! Arrows run one way: `routes → model → db`, `routes → view → model`,
 //! `model → rules`.
@@ -30,6 +31,8 @@ pub mod doctor;
 pub mod error;
 pub mod evaluations;
 pub mod families;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod import;
 pub mod labels;

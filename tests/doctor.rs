@@ -2,17 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use gouvtech_catalogue::auth::{Duty, Role};
 use gouvtech_catalogue::db::Backend;
 use gouvtech_catalogue::doctor::examine;
+use gouvtech_catalogue::import::Options;
+use gouvtech_catalogue::import::solutions::Solutions;
+use gouvtech_catalogue::persons::retention;
 
 use crate::cases;
+use crate::import::{ALL, DRY, counts, load, load_bodies, load_with, ndjson, record};
+use crate::support::build::siren;
 use crate::support::{App, Kind};
 
 cases![
     an_untouched_catalogue_is_clean,
     an_untouched_demonstration_is_clean,
+    what_retention_and_erasure_take_is_not_missed,
+    an_imported_catalogue_is_clean,
     what_is_altered_past_the_triggers_is_found,
     what_goes_missing_is_found,
     scores_that_do_not_follow_are_found,
@@ -91,6 +100,60 @@ fn an_untouched_catalogue_is_clean(app: &App) {
 fn an_untouched_demonstration_is_clean(app: &App) {
     gouvtech_catalogue::seed::demonstration::load(&app.inner).expect("loaded");
     gouvtech_catalogue::deadlines::run(app.store(), &app.inner.settings).expect("the calendar");
+    assert_eq!(findings(app), BTreeSet::new());
+}
+
+fn what_retention_and_erasure_take_is_not_missed(app: &App) {
+    crate::storage::history(app);
+    let (vendor, buyer, body) = (app.vendor(2), app.buyer(2), app.audit_body(2));
+    let (solution, other) = (app.published(&vendor, "Réévaluée").id(), app.published(&vendor, "Notée").id());
+    app.evaluated(&vendor, &solution);
+    let agent = app.token(Role::Buyer, Some(buyer.id), &[], "agente");
+    crate::persons::published_review(app, &other, &agent);
+    crate::persons::published_review(app, &other, &app.buyer(3).token);
+    crate::persons::draft_review(app, &solution, &agent);
+    app.draft(&vendor, "Jamais soumise");
+    let labelled = app.published(&vendor, "En audit").id();
+    app.evaluated(&vendor, &labelled);
+    let examiner = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
+    let opened = app.in_audit(&vendor, &labelled, &body, &examiner);
+    app.reported(&opened, &examiner, |_, finding| finding);
+    assert_eq!(findings(app), BTreeSet::new(), "before anything goes");
+
+    for token in [&agent, &examiner, &vendor.token] {
+        let erased = app.post("/api/v1/me/erase").by(token).expect(200).json();
+        assert_ne!(erased["erased"].as_array().map(Vec::len), Some(0), "{erased}");
+        assert_eq!(findings(app), BTreeSet::new(), "{erased}");
+    }
+    let settings = &app.inner.settings;
+    let mut went = BTreeSet::new();
+    for _ in 0..12 {
+        app.clock.advance(TimeDelta::days(366));
+        gouvtech_catalogue::deadlines::run(app.store(), settings).expect("the calendar");
+        let report = retention::run(app.store(), settings).expect("a run");
+        went.extend(report.rules.iter().filter(|rule| rule.count > 0).map(|rule| rule.rule));
+    }
+    for rule in ["drafts", "published_reviews", "attestations", "accounts"] {
+        assert!(went.contains(rule), "{rule} took nothing: {went:?}");
+    }
+    assert_eq!(findings(app), BTreeSet::new());
+}
+
+fn an_imported_catalogue_is_clean(app: &App) {
+    let mut records = vec![record("1", "Un"), record("2", "Deux"), record("3", "Nul\0 et e\u{301}")];
+    assert_eq!(counts(&load(app, &records)), [3, 0, 0, 0, 0]);
+    records[0]["summary"] = "Tout autre.".into();
+    records[1]["vendor"] = serde_json::Value::Null;
+    assert_eq!(counts(&load(app, &records)), [0, 2, 1, 0, 0]);
+    let fresh = ndjson(&[record("4", "Quatre"), serde_json::json!({"name": "Sans identifiant"})]);
+    for options in [DRY, ALL] {
+        assert!(load_with(app, &Solutions::default(), options, &fresh).is_rolled_back);
+    }
+    let drafts = Solutions { as_draft: true, ..Solutions::default() };
+    assert_eq!(counts(&load_with(app, &drafts, Options::default(), &fresh)), [1, 0, 0, 0, 1]);
+    let bodies = |name: &str| format!("siren,name,insee_code\n{},{name},52047\n{},Autre,\n", siren(500), siren(501));
+    assert_eq!(counts(&load_bodies(app, &bodies("Beurville"))), [2, 0, 0, 0, 0]);
+    assert_eq!(counts(&load_bodies(app, &bodies("Beurville-le-Neuf"))), [0, 1, 1, 0, 0]);
     assert_eq!(findings(app), BTreeSet::new());
 }
 

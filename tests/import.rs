@@ -36,8 +36,8 @@ cases![
     the_real_data_is_loaded_whole,
 ];
 
-const DRY: Options = Options { dry_run: true, all_or_nothing: false };
-const ALL: Options = Options { dry_run: false, all_or_nothing: true };
+pub const DRY: Options = Options { dry_run: true, all_or_nothing: false };
+pub const ALL: Options = Options { dry_run: false, all_or_nothing: true };
 
 fn file(app: &App, name: &str, text: &str) -> PathBuf {
     let path = app.folder.join(name);
@@ -45,7 +45,7 @@ fn file(app: &App, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn ndjson(records: &[Value]) -> String {
+pub fn ndjson(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
@@ -53,23 +53,23 @@ fn input(path: &Path) -> Vec<Input> {
     vec![Input::new(path, None).expect("an input")]
 }
 
-fn load_with(app: &App, importer: &Solutions, options: Options, text: &str) -> Report {
+pub fn load_with(app: &App, importer: &Solutions, options: Options, text: &str) -> Report {
     let path = file(app, "solutions.ndjson", text);
     run(app.store(), importer, &input(&path), options, &|_| ()).expect("a report")
 }
 
-fn load(app: &App, records: &[Value]) -> Report {
+pub fn load(app: &App, records: &[Value]) -> Report {
     load_with(app, &Solutions::default(), Options::default(), &ndjson(records))
 }
 
-fn load_bodies(app: &App, text: &str) -> Report {
+pub fn load_bodies(app: &App, text: &str) -> Report {
     let path = file(app, "bodies.csv", text);
     let importer = Organisations { source: "public_bodies".to_owned() };
     run(app.store(), &importer, &input(&path), Options::default(), &|_| ()).expect("a report")
 }
 
 /// Created, changed, unchanged, skipped, refused.
-fn counts(report: &Report) -> [u64; 5] {
+pub fn counts(report: &Report) -> [u64; 5] {
     [report.created, report.changed, report.unchanged, report.skipped, report.refused]
 }
 
@@ -87,7 +87,7 @@ fn read(app: &App, slug: &str) -> Value {
     app.get(&format!("/api/v1/solutions/{slug}")).expect(200).json()
 }
 
-fn record(id: &str, name: &str) -> Value {
+pub fn record(id: &str, name: &str) -> Value {
     json!({
         "source": "essai", "source_id": id, "name": name, "summary": "Pour essayer.", "language": "fr",
         "website": "https://essai.example.org/", "licence": "GPL-3.0", "distribution": "free",

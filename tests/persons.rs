@@ -50,7 +50,7 @@ fn the_documented_inventory_is_the_one_of_the_code(_: &App) {
     }
 }
 
-fn draft_review(app: &App, solution: &str, token: &str) -> Response {
+pub fn draft_review(app: &App, solution: &str, token: &str) -> Response {
     app.post(&format!("/api/v1/solutions/{solution}/reviews"))
         .by(token)
         .json(&json!({
@@ -61,7 +61,7 @@ fn draft_review(app: &App, solution: &str, token: &str) -> Response {
         .expect(201)
 }
 
-fn published_review(app: &App, solution: &str, token: &str) -> Response {
+pub fn published_review(app: &App, solution: &str, token: &str) -> Response {
     let drafted = draft_review(app, solution, token);
     let path = format!("/api/v1/reviews/{}", drafted.id());
     let submitted = app.post(&format!("{path}/submit")).by(token).on(&drafted).expect(200);

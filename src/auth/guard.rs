@@ -174,3 +174,84 @@ async fn identify(app: &App, headers: &HeaderMap) -> std::result::Result<Option<
     };
     token::verify(app, token, app.store.clock().now()).await.map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn request(identity: std::result::Result<Option<Principal>, Refusal>) -> HttpRequest {
+        let request = TestRequest::default().to_http_request();
+        request.extensions_mut().insert(Identity(identity));
+        request
+    }
+
+    fn principal(role: Role, duties: &[Duty]) -> Principal {
+        Principal {
+            issuer: "us".to_owned(),
+            subject: "a".to_owned(),
+            role,
+            duties: duties.to_vec(),
+            organisation: None,
+            siret: None,
+            confirms_organisation: false,
+            service_account: None,
+        }
+    }
+
+    fn status(outcome: Result<Principal>) -> u16 {
+        match outcome {
+            Ok(_) => 200,
+            Err(Error::Problem(problem)) => problem.code.status().as_u16(),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_guard_lets_in_a_role_with_its_duty_and_nobody_else() {
+        let by = |role, duties: &[Duty], allowed: &[(Role, Option<Duty>)]| {
+            status(authorise(&request(Ok(Some(principal(role, duties)))), allowed))
+        };
+        for role in Role::ALL.iter().copied() {
+            for (needed, duty) in CaseParty::ALLOWED.iter().copied() {
+                let fits = role == needed && (duty.is_none() || role == Role::Operator);
+                assert_eq!(by(role, role.duties(), &[(needed, duty)]) == 200, fits, "{role} {needed}");
+            }
+        }
+        assert_eq!(by(Role::Operator, &[Duty::LabelOfficer], CaseParty::ALLOWED), 200);
+        assert_eq!(by(Role::Operator, &[Duty::Moderator], CaseParty::ALLOWED), 403);
+        assert_eq!(by(Role::Operator, &[], CaseParty::ALLOWED), 403);
+        assert_eq!(by(Role::Buyer, Role::Buyer.duties(), CaseParty::ALLOWED), 403);
+        assert_eq!(by(Role::Vendor, &[], CaseParty::ALLOWED), 200);
+        assert_eq!(by(Role::Vendor, &[], Signatory::ALLOWED), 403);
+        assert_eq!(status(authorise(&request(Ok(None)), SignedIn::ALLOWED)), 401);
+        let bad = Refusal::new(RefusalKind::Signature, "bad");
+        assert_eq!(status(authorise(&request(Err(bad)), SignedIn::ALLOWED)), 401);
+        assert!(matches!(
+            authorise(&TestRequest::default().to_http_request(), SignedIn::ALLOWED),
+            Err(Error::Internal(_))
+        ));
+    }
+
+    #[test]
+    fn a_service_account_manages_no_service_accounts() {
+        let extract = |principal| {
+            let extracted = AccountManager::from_request(&request(Ok(Some(principal))), &mut Payload::None);
+            status(extracted.into_inner().map(|manager| manager.0))
+        };
+        let signatory = principal(Role::Vendor, &[Duty::Signatory]);
+        assert_eq!(extract(signatory.clone()), 200);
+        assert_eq!(extract(Principal { service_account: Some(crate::db::Id::new()), ..signatory }), 403);
+        assert_eq!(extract(principal(Role::Vendor, &[])), 403);
+    }
+
+    #[test]
+    fn a_bad_token_is_nobody_and_not_a_visitor() {
+        let visit = |identity| Visitor::from_request(&request(identity), &mut Payload::None).into_inner();
+        assert!(visit(Ok(None)).is_ok_and(|visitor| visitor.0.is_none()));
+        let someone = principal(Role::Buyer, &[]);
+        assert_eq!(visit(Ok(Some(someone.clone()))).expect("let in").0, Some(someone));
+        assert!(visit(Err(Refusal::new(RefusalKind::Time, "late"))).is_err());
+    }
+}

@@ -298,3 +298,126 @@ impl Issuer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PLAIN: &str = r#"
+        issuer = "https://id.example"
+        audiences = ["api"]
+        [claims]
+        role = { claim = "realm.roles", values = { maker = "vendor", boss = "operator" } }
+        duties = { claim = ["a.b"], values = { sign = "signatory", x = "moderator" } }
+        organisation = "org"
+        siret = "siret"
+    "#;
+
+    fn settings(change: impl Fn(&str) -> String) -> IssuerSettings {
+        toml::from_str(&change(PLAIN)).expect("settings")
+    }
+
+    fn claims(value: Value) -> Map<String, Value> {
+        value.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn what_is_not_said_is_safe_and_good() {
+        let plain = settings(str::to_owned);
+        assert_eq!(plain.check(), Ok(()));
+        assert_eq!(
+            (plain.max_lifetime_seconds, plain.jwks_cache_seconds, plain.jwks_keep_seconds),
+            (3600, 300, 86_400)
+        );
+        assert_eq!((plain.algorithms, plain.token_types), (Algorithm::ALL.to_vec(), vec!["at+jwt".to_owned()]));
+        assert_eq!(plain.claims.subject, ClaimPath(vec!["sub".to_owned()]));
+        assert!(!plain.confirms_organisations);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_named() {
+        let with = |line: &str| settings(|plain| format!("{line}\n{plain}")).check();
+        let instead = |from: &str, to: &str| settings(|plain| plain.replace(from, to)).check();
+        for (outcome, member) in [
+            (instead("https://id.example", "http://id.example"), "issuer"),
+            (instead("https://id.example", "https://id.example/?a"), "issuer"),
+            (instead("https://id.example", "https://id.example/#a"), "issuer"),
+            (instead("https://id.example", "https://u@id.example/"), "issuer"),
+            (instead("https://id.example", "https://:p@id.example/"), "issuer"),
+            (instead("[\"api\"]", "[]"), "audiences"),
+            (instead("[\"api\"]", "[\"api\", \"\"]"), "audiences"),
+            (with("algorithms = []"), "algorithms"),
+            (with("token_types = []"), "token_types"),
+            (with("jwks_url = 'http://id.example/keys'"), "jwks_url"),
+            (with("max_lifetime_seconds = 59"), "max_lifetime_seconds"),
+            (with("max_lifetime_seconds = 3601"), "max_lifetime_seconds"),
+            (with("jwks_cache_seconds = 29"), "jwks_cache_seconds"),
+            (with("jwks_keep_seconds = 299"), "jwks_keep_seconds"),
+            (instead("claim = \"realm.roles\"", "fixed = [\"vendor\"]"), "claims.role"),
+            (
+                instead(
+                    "{ claim = \"realm.roles\", values = { maker = \"vendor\", boss = \"operator\" } }",
+                    "{ fixed = [\"vendor\", \"buyer\"] }",
+                ),
+                "claims.role",
+            ),
+            (instead("claim = [\"a.b\"]", "fixed = [\"signatory\"]"), "claims.duties"),
+            (
+                settings(|plain| format!("confirms_organisations = true\n{}", plain.replace("siret = \"siret\"", "")))
+                    .check(),
+                "confirms_organisations",
+            ),
+        ] {
+            assert!(outcome.as_ref().is_err_and(|error| error.starts_with(member)), "{member}: {outcome:?}");
+        }
+        assert_eq!(with("confirms_organisations = true"), Ok(()));
+        for good in ["http://127.0.0.1:1/x", "http://[::1]/", "http://localhost/", "https://a.example/"] {
+            assert!(address(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn claims_become_a_principal_by_the_mapping_alone() {
+        let issuer =
+            Issuer::new(settings(|plain| format!("require = {{ azp = \"app\" }}\n{plain}"))).expect("an issuer");
+        let good = json!({"azp": "app", "sub": "a", "realm": {"roles": ["maker", "unknown"]}, "a.b": "sign"});
+        let principal = issuer.principal(&claims(good.clone())).expect("good");
+        assert_eq!((&*principal.issuer, &*principal.subject), ("https://id.example", "a"));
+        assert_eq!((principal.role, principal.duties), (Role::Vendor, vec![Duty::Signatory]));
+        assert!(!principal.confirms_organisation && principal.service_account.is_none());
+        for (member, value) in [
+            ("azp", json!("other")),
+            ("azp", json!(null)),
+            ("sub", json!("")),
+            ("sub", json!(null)),
+            ("sub", json!(1)),
+            ("realm", json!({"roles": ["maker", "boss"]})),
+            ("realm", json!({"roles": []})),
+            ("realm", json!("maker")),
+            ("realm", json!({"roles": [1]})),
+            ("a.b", json!("x")),
+            ("a.b", json!([{}])),
+            ("org", json!("x")),
+            ("org", json!(1)),
+            ("siret", json!("73282932000075")),
+            ("siret", json!(true)),
+        ] {
+            let mut bad = good.clone();
+            bad[member] = value;
+            assert!(issuer.principal(&claims(bad.clone())).is_err(), "{bad}");
+        }
+        let mut both = good.clone();
+        both["siret"] = json!("73282932000074");
+        assert_eq!(issuer.principal(&claims(both.clone())).expect("good").siret.as_deref(), Some("73282932000074"));
+        both["org"] = json!("01890000-0000-7000-8000-000000000000");
+        assert!(issuer.principal(&claims(both.clone())).is_err(), "named twice");
+        both["siret"].take();
+        let both = claims(both).into_iter().filter(|(name, _)| name != "siret").collect();
+        assert!(issuer.principal(&both).expect("good").organisation.is_some());
+        let words = settings(|plain| plain.replace(", values = { maker = \"vendor\", boss = \"operator\" }", ""));
+        assert_eq!(words.claims.role.read(&claims(json!({"realm": {"roles": "buyer"}}))), Some(vec![Role::Buyer]));
+        assert_eq!(words.claims.role.read(&claims(json!({"realm": {"roles": ["buyer", "maker"]}}))), None);
+    }
+}

@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_verifies_what_was_signed_with_it_and_nothing_else() {
+        use crate::auth::keys::ServerKey;
+        let fresh = || ServerKey::from_pem(ServerKey::fresh_pem().expect("a key").as_bytes()).expect("a key");
+        let (key, other) = (fresh(), fresh());
+        let public = PublicKey::of_set(&json!({"keys": [key.jwk()]})).expect("a set").pop().expect("a key");
+        assert_eq!((&public.id, public.algorithm), (&key.id, Algorithm::EdDsa));
+        let signature = key.sign(b"message").expect("signed");
+        assert!(public.verifies(b"message", &signature) && key.verifies(b"message", &signature));
+        assert!(!public.verifies(b"Message", &signature) && !key.verifies(b"Message", &signature));
+        assert!(!public.verifies(b"message", "") && !other.verifies(b"message", &signature));
+    }
+
+    #[test]
     fn an_rsa_key_of_fewer_than_2048_bits_is_not_used() {
         let of =
             |bytes: Vec<u8>| known(json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(bytes), "e": "AQAB", "kid": "a"}));

@@ -237,3 +237,85 @@ impl Drop for Asking {
         self.0.ended.send_modify(|count| *count += 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+    use crate::auth::keys::ServerKey;
+
+    fn at(seconds: i64) -> Instant {
+        Instant::from_micros(1_800_000_000_000_000 + seconds * 1_000_000).expect("an instant")
+    }
+
+    /// A provider whose key set takes a moment; and the key of that set.
+    fn slow() -> (Arc<Provider>, PublicKey) {
+        let jwk = ServerKey::from_pem(ServerKey::fresh_pem().expect("a key").as_bytes()).expect("a key").jwk();
+        let body = serde_json::json!({"keys": [jwk]}).to_string();
+        let key = PublicKey::of_set(&serde_json::from_str(&body).expect("JSON")).expect("a set").pop().expect("a key");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().take(3) {
+                let mut stream = stream.expect("a caller");
+                let _read = stream.read(&mut [0; 4096]).expect("a request");
+                std::thread::sleep(Duration::from_millis(500));
+                let length = body.len();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+                write!(stream, "{head}content-length: {length}\r\n\r\n{body}").expect("answered");
+            }
+        });
+        let settings = toml::from_str(&format!(
+            "issuer = \"{address}\"\njwks_url = \"{address}/keys\"\naudiences = [\"api\"]\n\
+             [claims]\nrole = {{ fixed = [\"buyer\"] }}"
+        ));
+        (Arc::new(Provider::new(&settings.expect("settings")).expect("a provider")), key)
+    }
+
+    fn ended(provider: &Provider) -> u64 {
+        *provider.ended.borrow()
+    }
+
+    #[test]
+    fn keys_are_asked_for_when_they_grow_old_and_waited_for_when_they_are() {
+        actix_web::rt::System::new().block_on(async {
+            let (provider, key) = slow();
+            let had_at = |at| {
+                provider.with(|state| {
+                    (state.had_at, state.asked_at) = (Some(at), None);
+                });
+            };
+            // None yet: waited for.
+            let found = provider.key(&key.id, Algorithm::EdDsa, at(0)).await.expect("a key");
+            assert_eq!((&found.id, ended(&provider)), (&key.id, 1));
+            // Young: nobody is asked.
+            had_at(at(0));
+            provider.key(&key.id, Algorithm::EdDsa, at(149)).await.expect("a key");
+            assert_eq!(provider.with(|state| state.asked_at), None);
+            // Too old at 300 seconds: waited for.
+            provider.key(&key.id, Algorithm::EdDsa, at(300)).await.expect("a key");
+            assert_eq!((ended(&provider), provider.with(|state| state.had_at)), (2, Some(at(300))));
+            // Half-way through: asked for, and nobody waits.
+            had_at(at(0));
+            provider.key(&key.id, Algorithm::EdDsa, at(150)).await.expect("a key");
+            assert_eq!(
+                (provider.with(|state| (state.asked_at, state.is_asking)), ended(&provider)),
+                ((Some(at(150)), true), 2)
+            );
+        });
+    }
+
+    #[test]
+    fn keys_come_from_where_they_are_said_to_be() {
+        let (provider, _) = slow();
+        let error = provider.get("http://127.0.0.1:1/x").expect_err("nobody is there");
+        assert!(!error.contains("https"), "{error}");
+        assert!(provider.get("http://id.example/x").expect_err("not here").contains("expected https"));
+        let secure = toml::from_str(
+            "issuer = \"https://id.example\"\naudiences = [\"api\"]\n[claims]\nrole = { fixed = [\"buyer\"] }",
+        );
+        let secure = Provider::new(&secure.expect("settings")).expect("a provider");
+        assert!(secure.get("http://127.0.0.1:1/x").expect_err("not secure").contains("an https issuer"));
+    }
+}

@@ -363,6 +363,41 @@ mod tests {
     }
 
     #[test]
+    fn an_old_key_verifies_as_long_as_a_token_of_it_may_live() {
+        // Signed in the last instant by an instance that had not looked yet, at the latest clock that is believed.
+        assert!(VERIFIES_AFTER >= MAX_LIFETIME + 2 * LEEWAY + 2 * LOOK_EVERY);
+        assert!(VERIFIES_AFTER <= MAX_LIFETIME + 600);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_and_one_that_changed_is_read_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deeper/key.pem");
+        assert!(Keys::load(&path, false, at(0)).is_err(), "nobody may make it");
+        let keys = Keys::load(&path, true, at(0)).expect("made");
+        assert_eq!(std::fs::metadata(&path).expect("a file").mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("deeper")).expect("a folder").count(),
+            1,
+            "nothing is left beside it"
+        );
+        let first = keys.held().signer(at(0)).expect("a key").id.clone();
+        let next = edit(&path, |ring| ring.rotate(at(0), at(10))).expect("rotated");
+        assert!(keys.held().find(&next.id, at(0)).is_none(), "not looked yet");
+        keys.look();
+        assert_eq!(keys.held().signer(at(9)).expect("a key").id, first);
+        assert_eq!(keys.held().signer(at(10)).expect("a key").id, next.id);
+        for mode in [0o640, 0o604, 0o660, 0o601] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+            assert!(Keys::load(&path, false, at(0)).is_err_and(|error| error.contains("chmod")), "{mode:o}");
+        }
+        std::fs::write(&path, "no key").expect("written");
+        keys.look();
+        assert_eq!(keys.held().signer(at(10)).expect("a key").id, next.id, "what was read still stands");
+    }
+
+    #[test]
     fn a_clock_behind_every_key_still_has_one_that_signs() {
         let mut ring = Ring::parse(&ServerKey::fresh_pem().expect("a key")).expect("a ring");
         let first = ring.signer(at(0)).expect("a key").id.clone();

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::jwk::Algorithm;
 use super::keys::ServerKey;
 use super::refusal::{Refusal, RefusalKind as Kind};
+use super::ring::Ring;
 use super::{Duty, Principal, Role};
 use crate::app::App;
 use crate::db::{Id, Instant};
@@ -95,27 +96,13 @@ fn encode(value: &Value) -> String {
 /// # Errors
 /// The first reason found; nothing that the token says counts before its signature.
 pub async fn verify(app: &App, token: &str, now: Instant) -> Result<Principal, Refusal> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::new(Kind::Form, "the token is too long"));
+    let token = Token::read(token)?;
+    if let Some(principal) = token.own_principal(&app.policy, &app.keys.held(), now)? {
+        return Ok(principal);
     }
-    let parts: Vec<&str> = token.split('.').collect();
-    let [head, payload, signature] = parts.as_slice() else {
-        return Err(Refusal::new(Kind::Form, "not a compact JWS of three parts"));
-    };
-    let header = Header::read(&segment(head)?)?;
-    let claims = segment(payload)?;
-    let signed = format!("{head}.{payload}");
     // Whose key to try: compared with the issuers of the settings, never looked up.
-    let issuer = claims.get("iss").and_then(short).ok_or(Refusal::new(Kind::Issuer, "the issuer is missing"))?;
-    if issuer == app.policy.issuer {
-        header.fits(&["at+jwt"], &[Algorithm::EdDsa])?;
-        let key = app.keys.held().find(&header.kid, now);
-        let key = key.ok_or(Refusal::new(Kind::UnknownKey, "the key is unknown"))?;
-        believe(key.verifies(signed.as_bytes(), signature))?;
-        check_times(&claims, now, MAX_LIFETIME)?;
-        check_audience(&claims, std::slice::from_ref(&app.policy.audience))?;
-        return own_principal(issuer, &claims);
-    }
+    let issuer = token.issuer()?;
+    let Token { header, claims, signed, signature } = &token;
     let issuer = app
         .issuers
         .iter()
@@ -128,9 +115,55 @@ pub async fn verify(app: &App, token: &str, now: Instant) -> Result<Principal, R
         return Err(Refusal::new(Kind::Algorithm, "the algorithm is not that of the key"));
     }
     believe(key.verifies(signed.as_bytes(), signature))?;
-    check_times(&claims, now, settings.max_lifetime_seconds)?;
-    check_audience(&claims, &settings.audiences)?;
-    issuer.principal(&claims)
+    check_times(claims, now, settings.max_lifetime_seconds)?;
+    check_audience(claims, &settings.audiences)?;
+    issuer.principal(claims)
+}
+
+/// A token taken apart: well-formed, and not yet believed.
+pub(crate) struct Token<'a> {
+    header: Header,
+    claims: Map<String, Value>,
+    /// What the signature is of.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// Takes a compact JWS (RFC 7515) apart.
+    pub(crate) fn read(token: &'a str) -> Result<Self, Refusal> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::new(Kind::Form, "the token is too long"));
+        }
+        let form = Refusal::new(Kind::Form, "not a compact JWS of three parts");
+        let (signed, signature) = token.rsplit_once('.').ok_or(form)?;
+        let (head, payload) = signed.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or(form)?;
+        Ok(Self { header: Header::read(&segment(head)?)?, claims: segment(payload)?, signed, signature })
+    }
+
+    fn issuer(&self) -> Result<&str, Refusal> {
+        self.claims.get("iss").and_then(short).ok_or(Refusal::new(Kind::Issuer, "the issuer is missing"))
+    }
+
+    /// The principal of a token of ours; none when it names another issuer.
+    pub(crate) fn own_principal(
+        &self,
+        policy: &Policy,
+        ring: &Ring,
+        now: Instant,
+    ) -> Result<Option<Principal>, Refusal> {
+        let issuer = self.issuer()?;
+        if issuer != policy.issuer {
+            return Ok(None);
+        }
+        self.header.fits(&["at+jwt"], &[Algorithm::EdDsa])?;
+        let key = ring.find(&self.header.kid, now);
+        let key = key.ok_or(Refusal::new(Kind::UnknownKey, "the key is unknown"))?;
+        believe(key.verifies(self.signed.as_bytes(), self.signature))?;
+        check_times(&self.claims, now, MAX_LIFETIME)?;
+        check_audience(&self.claims, std::slice::from_ref(&policy.audience))?;
+        own_principal(issuer, &self.claims).map(Some)
+    }
 }
 
 fn believe(verifies: bool) -> Result<(), Refusal> {
@@ -138,7 +171,7 @@ fn believe(verifies: bool) -> Result<(), Refusal> {
 }
 
 /// Strict base64url of a strict JSON object: no padding, no member twice.
-fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
+pub(crate) fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Refusal::new(Kind::Form, "not base64url"))?;
     match json::read(&bytes, 8) {
         Ok(Value::Object(members)) => Ok(members),
@@ -147,15 +180,16 @@ fn segment(text: &str) -> Result<Map<String, Value>, Refusal> {
 }
 
 /// What the header says of a token.
-struct Header {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header {
     /// In small letters, without `application/`; empty when there is none.
-    typ: String,
-    algorithm: Algorithm,
-    kid: String,
+    pub(crate) typ: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: String,
 }
 
 impl Header {
-    fn read(header: &Map<String, Value>) -> Result<Self, Refusal> {
+    pub(crate) fn read(header: &Map<String, Value>) -> Result<Self, Refusal> {
         // A closed list: `jwk`, `jku`, `x5u`, `x5c`, `crit`, `b64`, `zip` are not in it.
         if header.keys().any(|name| !matches!(name.as_str(), "typ" | "alg" | "kid")) {
             return Err(Refusal::new(Kind::Header, "the header has a member other than typ, alg and kid"));
@@ -273,4 +307,199 @@ fn own_principal(issuer: &str, claims: &Map<String, Value>) -> Result<Principal,
         confirms_organisation: false,
         service_account,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn times_hold_to_the_second() {
+        let now = Instant::from_micros(1_800_000_000_000_000).expect("an instant");
+        let at = |shift: i64| 1_800_000_000 + shift;
+        let kind = |claims: Value| check_times(&object(claims), now, MAX_LIFETIME).err().map(|refusal| refusal.kind);
+        let times = |iat: i64, exp: i64| json!({"iat": at(iat), "exp": at(exp)});
+        for good in [times(0, 3600), times(-10, -10 + 1), times(30, 31), times(-3600, 0), times(-60, 1 - LEEWAY)] {
+            assert_eq!(kind(good.clone()), None, "{good}");
+        }
+        for bad in [
+            times(0, 3601),
+            times(31, 40),
+            times(-60, -LEEWAY),
+            times(5, 5),
+            times(5, 4),
+            json!({"iat": at(0)}),
+            json!({"exp": at(60)}),
+            json!({"iat": at(0), "exp": at(60), "nbf": at(31)}),
+            json!({"iat": at(0), "exp": at(60), "nbf": 0.5}),
+            json!({"iat": -1, "exp": at(60)}),
+            json!({"iat": at(0), "exp": 1_800_000_060.0}),
+            json!({"iat": at(0), "exp": "1800000060"}),
+            json!({"iat": at(0), "exp": 253_402_300_800_i64}),
+        ] {
+            assert_eq!(kind(bad.clone()), Some(Kind::Time), "{bad}");
+        }
+        assert_eq!(kind(json!({"iat": at(0), "exp": at(60), "nbf": at(30)})), None);
+    }
+
+    #[test]
+    fn an_audience_is_one_of_ours() {
+        let audiences = ["api".to_owned(), "other".to_owned()];
+        let fits = |aud: Value| check_audience(&object(json!({"aud": aud})), &audiences).is_ok();
+        assert!(fits(json!("api")) && fits(json!(["x", "other"])));
+        assert!(
+            !fits(json!("API"))
+                && !fits(json!([]))
+                && !fits(json!(["x"]))
+                && !fits(json!({"api": 1}))
+                && !fits(json!(null))
+        );
+        assert!(check_audience(&Map::new(), &audiences).is_err());
+    }
+
+    #[test]
+    fn claims_of_ours_are_those_of_the_contract() {
+        let id = "01890000-0000-7000-8000-000000000000";
+        let good =
+            json!({"sub": "a", "jti": "b", "client_id": COMMAND_LINE, "role": "auditor", "duties": ["evaluator"]});
+        let read = |claims: &Value| own_principal("us", &object(claims.clone()));
+        let principal = read(&good).expect("good");
+        assert_eq!((&*principal.issuer, &*principal.subject, principal.role), ("us", "a", Role::Auditor));
+        assert_eq!((principal.duties, principal.service_account), (vec![Duty::Evaluator], None));
+        for (member, value) in [
+            ("sub", json!(null)),
+            ("sub", json!("")),
+            ("sub", json!("a".repeat(256))),
+            ("sub", json!("a\0")),
+            ("jti", json!(1)),
+            ("client_id", json!("else")),
+            ("client_id", json!(null)),
+            ("role", json!("Auditor")),
+            ("role", json!(["auditor"])),
+            ("duties", json!("evaluator")),
+            ("duties", json!(["moderator"])),
+            ("duties", json!(["evaluator", 1])),
+            ("organisation", json!("x")),
+            ("organisation", json!(null)),
+            ("siret", json!("73282932000075")),
+            ("siret", json!(null)),
+        ] {
+            let mut bad = good.clone();
+            bad[member] = value;
+            assert_eq!(read(&bad).expect_err(member).kind, Kind::Claim, "{bad}");
+        }
+        let with = |member: &str, value: &str| {
+            let mut claims = good.clone();
+            claims[member] = value.into();
+            claims
+        };
+        assert_eq!(read(&with("client_id", id)).expect("good").service_account, Id::parse(id));
+        assert_eq!(read(&with("organisation", id)).expect("good").organisation, Id::parse(id));
+        let mut both = with("siret", "73282932000074");
+        assert_eq!(read(&both).expect("good").siret.as_deref(), Some("73282932000074"));
+        both["organisation"] = id.into();
+        assert!(read(&both).is_err());
+        assert_eq!(read(&with("sub", &"é".repeat(255))).expect("good").subject.chars().count(), 255);
+    }
+
+    #[test]
+    fn a_scope_names_the_role_and_each_duty() {
+        assert_eq!(scope(Role::Vendor, &[]), "vendor");
+        assert_eq!(scope(Role::Vendor, &[Duty::Signatory]), "vendor vendor:signatory");
+    }
+
+    #[test]
+    fn a_header_fits_by_type_and_algorithm() {
+        let read = |header: Value| Header::read(&object(header));
+        let header = read(json!({"typ": "application/AT+JWT", "alg": "EdDSA", "kid": "k"})).expect("good");
+        assert!(header.fits(&["at+jwt"], &[Algorithm::EdDsa]).is_ok());
+        assert_eq!(header.fits(&["jwt"], &[Algorithm::EdDsa]).expect_err("type").kind, Kind::Header);
+        assert_eq!(header.fits(&["at+jwt"], &[Algorithm::Es256]).expect_err("algorithm").kind, Kind::Algorithm);
+        assert_eq!(read(json!({"alg": "EdDSA", "kid": "k"})).expect("no type").typ, "");
+        for (bad, kind) in [
+            (json!({"typ": 1, "alg": "EdDSA", "kid": "k"}), Kind::Header),
+            (json!({"alg": "EdDSA", "kid": "k", "crit": []}), Kind::Header),
+            (json!({"alg": "none", "kid": "k"}), Kind::Algorithm),
+            (json!({"alg": "EdDSA"}), Kind::UnknownKey),
+        ] {
+            assert_eq!(read(bad.clone()).expect_err("refused").kind, kind, "{bad}");
+        }
+    }
+
+    /// Members of a JSON object, right ones and others, some of them twice.
+    fn members(names: &'static [&str], values: &'static [&str]) -> impl Strategy<Value = String> {
+        let member = (select(names), select(values)).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+        prop::collection::vec(member, 0..4).prop_map(|members| members.join(","))
+    }
+
+    fn header() -> impl Strategy<Value = String> {
+        let values: &[&str] = &[
+            "\"at+jwt\"",
+            "\"application/AT+JWT\"",
+            "\"EdDSA\"",
+            "\"none\"",
+            "\"RS256\"",
+            "\"KID\"",
+            "\"\"",
+            "null",
+            "{}",
+        ];
+        members(&["typ", "alg", "kid", "jku", "crit"], values).prop_map(|members| format!("{{{members}}}"))
+    }
+
+    fn claims() -> impl Strategy<Value = String> {
+        let values: &[&str] = &[
+            "1799999990",
+            "1800000031",
+            "1800000030",
+            "1799999970",
+            "1799999969",
+            "1800003000",
+            "1800003590",
+            "1.5",
+            "-1",
+            "\"vendor\"",
+            "\"operator\"",
+            "\"x\"",
+            "\"\"",
+            "null",
+            "[]",
+            "[\"api\"]",
+            "[\"signatory\"]",
+            "[\"moderator\"]",
+            "\"73282932000074\"",
+            "\"73282932000075\"",
+            "\"01890000-0000-7000-8000-000000000000\"",
+        ];
+        let good = select(&[
+            "",
+            r#","iss":"https://us.example","aud":"api","sub":"a","client_id":"gouvtech-catalogue-cli","jti":"x""#,
+        ]);
+        let times = select(&["", r#","iat":1799999990,"exp":1800003000"#, r#","iat":1799999990,"exp":1800003591"#]);
+        let role = select(&["", r#","role":"vendor""#, r#","role":"operator","duties":["moderator"]"#]);
+        let names = &["iss", "aud", "sub", "exp", "iat", "nbf", "role", "duties", "organisation", "siret", "z"];
+        (good, times, role, members(names, values)).prop_map(|(good, times, role, others)| {
+            format!("{{{}}}", format!("{good}{times}{role},{others}").trim_matches(','))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_the_closed_list_or_refused(header in header()) {
+            crate::fuzzing::token_header(header.as_bytes());
+        }
+
+        #[test]
+        fn only_signed_claims_of_the_contract_are_believed(header in header(), claims in claims(), is_own in any::<bool>()) {
+            let token = if is_own { claims } else { format!("{header}\n{claims}") };
+            crate::fuzzing::whole_token(token.as_bytes());
+        }
+    }
 }

@@ -167,7 +167,7 @@ fn parse(app: &App, bytes: &[u8]) -> Result<(Value, Vec<Fault>)> {
     Ok((value, faults))
 }
 
-fn settle(value: &mut Value, place: &mut String, faults: &mut Vec<Fault>) {
+pub(crate) fn settle(value: &mut Value, place: &mut String, faults: &mut Vec<Fault>) {
     let length = place.len();
     match value {
         Value::String(text) => {

@@ -73,13 +73,12 @@ impl FromRequest for IfMatch {
     }
 }
 
-fn parse(text: &str) -> Result<IfMatch> {
-    let text = text.trim();
-    if text == "*" {
+pub(crate) fn parse(text: &str) -> Result<IfMatch> {
+    if text.trim() == "*" {
         return Ok(IfMatch::Any);
     }
     let mut versions = Vec::new();
-    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+    for tag in tags(text) {
         let tag: EntityTag = tag.parse().map_err(|_| {
             Error::malformed(vec![Fault::parameter(
                 "If-Match",
@@ -92,11 +91,27 @@ fn parse(text: &str) -> Result<IfMatch> {
         })?;
         // Weak tags never match strongly (RFC 9110 §8.8.3.2).
         if !tag.weak {
-            let version = tag.tag().strip_prefix('v').and_then(|rest| rest.split('.').next()?.parse::<i32>().ok());
-            versions.extend(version);
+            versions.extend(version_of(tag.tag()));
         }
     }
     Ok(IfMatch::Versions(versions))
+}
+
+/// The members of a list of tags: a comma within quotes belongs to its tag.
+fn tags(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    })
+    .map(str::trim)
+    .filter(|tag| !tag.is_empty())
+}
+
+/// The version in a tag of ours, written as we write it.
+fn version_of(tag: &str) -> Option<i32> {
+    let number = tag.strip_prefix('v')?.split('.').next()?;
+    number.parse().ok().filter(|version: &i32| *version > 0 && version.to_string() == number)
 }
 
 /// 64 bits of SHA-256, in hexadecimal: enough to tell representations of one resource apart.
@@ -115,6 +130,15 @@ mod tests {
         assert_eq!(parse("W/\"v3.00\", \"else\"").expect("valid"), IfMatch::Versions(vec![]));
         assert_eq!(parse("*").expect("valid"), IfMatch::Any);
         assert!(parse("v3").is_err());
+    }
+
+    #[test]
+    fn tags_that_cannot_be_ours_match_nothing_and_are_no_fault() {
+        for tag in ["v+3", "v03", "v-3", "v0", "V3", "v", "v3x", "v9999999999", "a,v3", ",", "", "é"] {
+            assert_eq!(parse(&format!("\"{tag}\"")).expect(tag), IfMatch::Versions(vec![]), "{tag}");
+        }
+        assert_eq!(parse("\"a,b\" , \"v3,\",\"v4\"").expect("valid"), IfMatch::Versions(vec![4]));
+        assert!(parse("\"v3").is_err() && parse("\"v3\"\"v4\"").is_err());
     }
 
     proptest::proptest! {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::http::header::{HeaderName, IF_MATCH};
+use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH};
 use actix_web::{HttpMessage, HttpRequest};
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -46,12 +46,12 @@ struct Kept {
     created_at: Instant,
 }
 
-/// The key of a request, if it has one.
+/// The key in the headers of a request, if it has one.
 ///
 /// # Errors
 /// 400 for two keys, an empty or overlong one, or one that is not visible ASCII.
-pub fn key(request: &HttpRequest) -> Result<Option<String>> {
-    let mut values = request.headers().get_all(HEADER);
+pub fn key(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all(HEADER);
     let Some(value) = values.next() else { return Ok(None) };
     let is_good = values.next().is_none()
         && (1..=MAX_CHARACTERS).contains(&value.len())
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_key_is_one_value_of_visible_ascii() {
-        let read = |value: &str| key(&TestRequest::default().insert_header((HEADER, value)).to_http_request());
+        let read = |value: &str| key(TestRequest::default().insert_header((HEADER, value)).to_http_request().headers());
         assert_eq!(read("a").expect("valid"), Some("a".to_owned()));
         assert_eq!(read("\"8e03978e\"").expect("valid"), Some("\"8e03978e\"".to_owned()));
         assert!(read(&"k".repeat(255)).is_ok());
@@ -203,13 +203,20 @@ mod tests {
         assert!(read("two words").is_err());
         assert!(read("clé").is_err());
         let twice = TestRequest::default().append_header((HEADER, "a")).append_header((HEADER, "b")).to_http_request();
-        assert!(key(&twice).is_err());
-        assert_eq!(key(&TestRequest::default().to_http_request()).expect("valid"), None);
+        assert!(key(twice.headers()).is_err());
+        assert_eq!(key(TestRequest::default().to_http_request().headers()).expect("valid"), None);
     }
 
     #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(digest([b"ab".as_slice(), b"c"]), digest([b"a".as_slice(), b"bc"]));
         assert_ne!(digest([b"ab".as_slice()]), digest([b"ab".as_slice(), b""]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_taken_as_it_is_or_refused(values in "[!-~]{0,260}|[ -~é\\n\\t]{0,20}") {
+            crate::fuzzing::idempotency_key(values.as_bytes());
+        }
     }
 }

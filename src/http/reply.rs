@@ -141,7 +141,7 @@ impl Reply {
                 .map(|(_, fields)| fields.split(',').map(|field| field.trim().to_owned()).collect()),
             is_private: request.headers().contains_key(AUTHORIZATION),
             needs_organisation: true,
-            idempotency_key: idempotency::key(request)?,
+            idempotency_key: idempotency::key(request.headers())?,
             request: request.clone(),
             app,
         })

@@ -14,6 +14,9 @@ use crate::error::{Error, Place as At, Result};
 /// Longest record, in bytes.
 pub const MAX_RECORD: usize = 1 << 20;
 
+/// The mark that some programs put before UTF-8.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// Deepest nesting of a JSON record.
 const MAX_DEPTH: usize = 32;
 
@@ -100,60 +103,75 @@ impl Input {
         mut take: impl FnMut(Place, std::result::Result<Raw, Flaw>) -> Result<()>,
     ) -> Result<()> {
         let file: Arc<str> = self.path.to_string_lossy().into();
-        let mut lines = Lines { input: self.open()?, number: 0, progress };
-        let mut header: Option<Vec<String>> = None;
-        let mut bytes = Vec::new();
-        loop {
-            bytes.clear();
-            let line = lines.number + 1;
-            let place = |line| Place { file: Arc::clone(&file), line };
-            let fit = match self.format {
-                Format::Ndjson => lines.line(&mut bytes),
-                Format::Csv => lines.rows(&mut bytes),
-            };
-            match fit {
-                Err(error) => return take(place(line), Err(Flaw::whole(format!("cannot be read on: {error}")))),
-                Ok(Fit::End) => return Ok(()),
-                Ok(Fit::TooLong) => {
-                    let last = lines.number;
-                    take(
-                        place(line),
-                        Err(Flaw::whole(format!("longer than 1 MiB; skipped to the end of line {last}"))),
-                    )?;
-                    continue;
-                }
-                Ok(Fit::Whole) => {}
-            }
-            let text = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes) } else { &bytes };
-            if self.format == Format::Ndjson {
-                if !text.trim_ascii().is_empty() {
-                    take(place(line), object(text))?;
-                }
+        records(self.open()?, self.format, &file, required, progress, &mut take)
+    }
+}
+
+/// What takes a record, or what is wrong with it.
+type Take<'a> = &'a mut dyn FnMut(Place, std::result::Result<Raw, Flaw>) -> Result<()>;
+
+/// [`Input::each`] of any bytes.
+pub(crate) fn records(
+    input: Box<dyn BufRead + '_>,
+    format: Format,
+    file: &Arc<str>,
+    required: &[&str],
+    progress: &dyn Fn(u64),
+    take: Take<'_>,
+) -> Result<()> {
+    let mut lines = Lines { input, number: 0, progress };
+    let mut header: Option<Vec<String>> = None;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let line = lines.number + 1;
+        let place = |line| Place { file: Arc::clone(file), line };
+        let fit = match format {
+            Format::Ndjson => lines.line(&mut bytes),
+            Format::Csv => lines.rows(&mut bytes),
+        };
+        match fit {
+            Err(error) => return take(place(line), Err(Flaw::whole(format!("cannot be read on: {error}")))),
+            Ok(Fit::End) => return Ok(()),
+            Ok(Fit::TooLong) => {
+                let last = lines.number;
+                take(place(line), Err(Flaw::whole(format!("longer than 1 MiB; skipped to the end of line {last}"))))?;
                 continue;
             }
-            let mut rows = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .flexible(true)
-                .buffer_capacity(text.len().max(1))
-                .from_reader(text);
-            let mut row = csv::ByteRecord::new();
-            loop {
-                match rows.read_byte_record(&mut row) {
-                    Ok(false) => break,
-                    Ok(true) => {}
-                    Err(error) => {
-                        take(place(line), Err(Flaw::whole(error.to_string())))?;
-                        break;
-                    }
+            Ok(Fit::Whole) => {}
+        }
+        let text = if line == 1 { bytes.strip_prefix(BOM).unwrap_or(&bytes) } else { &bytes };
+        if format == Format::Ndjson {
+            if !text.trim_ascii().is_empty() {
+                take(place(line), object(text))?;
+            }
+            continue;
+        }
+        // The reader takes one such mark away, and there it belongs to the first cell.
+        let marked = text.starts_with(BOM).then(|| [BOM, text].concat());
+        let text = marked.as_deref().unwrap_or(text);
+        let mut rows = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(text.len().max(1))
+            .from_reader(text);
+        let mut row = csv::ByteRecord::new();
+        loop {
+            match rows.read_byte_record(&mut row) {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) => {
+                    take(place(line), Err(Flaw::whole(error.to_string())))?;
+                    break;
                 }
-                let at = place(line + row.position().map_or(1, csv::Position::line).saturating_sub(1));
-                match &header {
-                    Some(header) => take(at, members(header, &row))?,
-                    None => match columns(&row, required) {
-                        Ok(names) => header = Some(names),
-                        Err(flaw) => return take(at, Err(flaw)),
-                    },
-                }
+            }
+            let at = place(line + row.position().map_or(1, csv::Position::line).saturating_sub(1));
+            match &header {
+                Some(header) => take(at, members(header, &row))?,
+                None => match columns(&row, required) {
+                    Ok(names) => header = Some(names),
+                    Err(flaw) => return take(at, Err(flaw)),
+                },
             }
         }
     }
@@ -166,7 +184,7 @@ enum Fit {
 }
 
 struct Lines<'a> {
-    input: Box<dyn BufRead>,
+    input: Box<dyn BufRead + 'a>,
     number: u64,
     progress: &'a dyn Fn(u64),
 }
@@ -319,8 +337,28 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_taken_away_before_the_file_and_nowhere_else() {
+        let read = read(Format::Csv, b"\xEF\xBB\xBFa\n\xEF\xBB\xBFx\n\xEF\xBB\xBF\n");
+        let cells: Vec<Value> = read.into_iter().map(|(_, raw)| raw.expect("a row").members["a"].clone()).collect();
+        assert_eq!(cells, ["\u{feff}x", "\u{feff}"]);
+    }
+
+    #[test]
     fn a_header_that_lacks_a_column_refuses_the_file() {
         let read = read(Format::Csv, b"b\n1\n2\n");
         assert_eq!((read.len(), read[0].1.as_ref().err().map(|flaw| flaw.field.as_str())), (1, Some("a")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_what_stands_there(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "{", "}", "\"source_id\"", "\"name\"", "\"tags\"", ":", "\"a\"", "[", "]", "1", "null", "\n", "\r\n", "\r", "\"", "\"\"",
+            ",", "source_id,name\n", "siren,name\n", "732829320", "x", "é", " ", "|", "\u{feff}",
+        ]), 0..16), is_register in proptest::prelude::any::<bool>()) {
+            let text = parts.concat();
+            crate::fuzzing::import_ndjson(text.as_bytes());
+            let header = if is_register { "\u{1}siren,name,population\n" } else { "\0source_id,name,tags\n" };
+            crate::fuzzing::import_csv(format!("{header}{text}").as_bytes());
+        }
     }
 }

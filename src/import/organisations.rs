@@ -25,7 +25,7 @@ pub struct Organisations {
 #[derive(Debug, Clone)]
 pub struct PublicBody {
     siren: String,
-    details: OrganisationDetails,
+    pub(crate) details: OrganisationDetails,
     notices: Vec<Notice>,
 }
 

@@ -53,9 +53,9 @@ pub struct Solutions {
 pub struct Entry {
     source: String,
     source_id: String,
-    sheet: SolutionSheet,
+    pub(crate) sheet: SolutionSheet,
     vendor: Option<Vendor>,
-    original: BTreeMap<String, Value>,
+    pub(crate) original: BTreeMap<String, Value>,
     codes: Vec<String>,
     notices: Vec<Notice>,
 }
