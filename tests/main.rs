@@ -22,6 +22,7 @@ mod demonstration;
 mod deploy;
 mod doctor;
 mod evaluations;
+mod follower;
 mod hostile;
 mod idempotency;
 mod import;
@@ -58,6 +59,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(demonstration::cases());
     cases.extend(doctor::cases());
     cases.extend(evaluations::cases());
+    cases.extend(follower::cases());
     cases.extend(keys::cases());
     cases.extend(labels::cases());
     cases.extend(hostile::cases());
