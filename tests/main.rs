@@ -38,6 +38,7 @@ mod protocol;
 mod providers;
 mod readme;
 mod reviews;
+mod search;
 mod service;
 mod service_accounts;
 mod solutions;
@@ -73,6 +74,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(persons::cases());
     cases.extend(readme::cases());
     cases.extend(reviews::cases());
+    cases.extend(search::cases());
     cases.extend(service::cases());
     cases.extend(service_accounts::cases());
     cases.extend(solutions::cases());

@@ -148,6 +148,11 @@ impl Change {
         Ok(positions.iter().filter_map(|position| entries.remove(position)).collect())
     }
 
+    /// The entry at a position.
+    pub fn find(db: &mut Db, position: i64) -> Result<Option<Self>> {
+        Ok(changes::table.find(position).select(Self::as_select()).first(db).optional()?)
+    }
+
     /// The hash of what the entry says now.
     pub fn computed_hash(&self) -> String {
         let place = (self.resource, self.resource_id, self.resource_version);

@@ -110,7 +110,7 @@ impl Store {
 
     /// The same database by one reading connection of its own, which requests cannot keep
     /// anybody from.
-    pub(super) fn aside(&self) -> Self {
+    pub(crate) fn aside(&self) -> Self {
         let limits = Limits { connections: 1, ..self.limits };
         let access = match self.backend.as_ref() {
             Backend::Postgres { .. } => Access::ReadWrite,

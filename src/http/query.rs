@@ -17,6 +17,9 @@ use crate::text;
 /// Parameters any reading operation understands; the reply sees to them.
 pub const SHARED: &[&str] = &["fields"];
 
+/// Parameters whose values stand in one text, separated by commas.
+const COMMAS: [&str; 2] = ["facets", "include"];
+
 /// The parameters of schema `T`.
 #[derive(Debug, Clone)]
 pub struct Query<T> {
@@ -70,8 +73,9 @@ fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Res
         };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
-            // `include` is one comma-separated list; any other list is a repeated parameter.
-            let texts: Vec<&str> = if parameter == "include" { text.split(',').collect() } else { vec![&text] };
+            // These are one comma-separated list each; any other list is a repeated parameter.
+            let texts: Vec<&str> =
+                if COMMAS.contains(&parameter.as_str()) { text.split(',').collect() } else { vec![&text] };
             let list = object.entry(parameter.clone()).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
                 list.extend(texts.into_iter().map(|text| coerce(item, text)));
@@ -106,6 +110,10 @@ fn types(schema: &Value) -> impl Iterator<Item = &str> {
 
 /// Text as the JSON type its schema wants; what cannot be is left for the check to refuse.
 fn coerce(schema: &Value, text: &str) -> Value {
+    let choices = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    if let Some(value) = choices.map(|choice| coerce(choice, text)).find(|value| !value.is_string()) {
+        return value;
+    }
     for kind in types(schema) {
         match kind {
             "integer" => {
@@ -194,7 +202,7 @@ pub fn parameters_of<T: ToSchema>() -> Vec<utoipa::openapi::path::Parameter> {
             });
             if let Some(parameter) = parameter.as_object_mut() {
                 parameter.extend(description.map(|text| ("description".to_owned(), text)));
-                if name == "include" {
+                if COMMAS.contains(&name.as_str()) {
                     parameter.insert("style".to_owned(), "form".into());
                     parameter.insert("explode".to_owned(), false.into());
                 }
