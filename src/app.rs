@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -28,6 +28,7 @@ use crate::http::page::CursorKey;
 use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
 use crate::metrics::Metrics;
+use crate::search::{Live, ReadModel};
 use crate::service_accounts::secret::Hasher;
 use crate::{openapi, probes};
 
@@ -46,6 +47,8 @@ pub struct App {
     pub load: Load,
     pub metrics: Metrics,
     is_leaving: AtomicBool,
+    /// What the public reads, from the first request on.
+    read_model: OnceLock<ReadModel>,
 }
 
 impl App {
@@ -77,8 +80,31 @@ impl App {
             load: Load::default(),
             metrics,
             is_leaving: AtomicBool::new(false),
+            read_model: OnceLock::new(),
             settings,
         })
+    }
+
+    /// Starts what a server needs and a command does not: the index of what the public reads.
+    fn begin(&self) -> std::io::Result<()> {
+        if self.read_model.get().is_none() {
+            let folder = self.settings.data_dir.join("search");
+            let _another_was_faster = self.read_model.set(ReadModel::start(self.store.clone(), folder, Vec::new())?);
+        }
+        Ok(())
+    }
+
+    /// The index, as soon as it is there, with all that this instance has written.
+    pub async fn search(&self) -> Result<Arc<Live>> {
+        match self.read_model.get() {
+            Some(model) => model.get().await,
+            None => Err(Error::Internal("a request before the server began".to_owned())),
+        }
+    }
+
+    /// The index, if it is there.
+    pub fn search_now(&self) -> Option<Arc<Live>> {
+        self.read_model.get().and_then(ReadModel::now)
     }
 
     /// What signs the cursors of this application's lists.
@@ -114,6 +140,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::evaluations::routes::endpoints());
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
+    all.extend(crate::search::routes::endpoints());
     all.extend(crate::persons::routes::endpoints());
     all.extend(crate::probes::endpoints());
     all
@@ -169,6 +196,7 @@ pub fn serve_with(
     listener: TcpListener,
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
+    app.begin()?;
     let settings = app.settings.clone();
     let seconds = Duration::from_secs;
     let socket = socket2::SockRef::from(&listener);

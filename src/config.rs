@@ -279,6 +279,8 @@ pub struct SecurityContact {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub backend: Backend,
+    /// Where the server keeps what it makes for itself: its key, the search index.
+    pub data_dir: PathBuf,
     pub signing_key: PathBuf,
     /// Whether a missing key is made: only at its default place.
     pub may_make_key: bool,
@@ -382,6 +384,7 @@ impl Settings {
             issuers,
             may_make_key,
             signing_key: signing_key.unwrap_or_else(|| data_dir.join("signing-key.pem")),
+            data_dir,
             bind: setting!(bind, SocketAddr::from(([127, 0, 0, 1], 8080))),
             issuer,
             audience: setting!(audience, "gouvtech-catalogue".to_owned()),

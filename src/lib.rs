@@ -6,6 +6,7 @@
 //!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`], [`persons`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
+//! - [`search`]: what the public reads, found and counted inside the process;
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
@@ -42,6 +43,7 @@ pub mod organisations;
 pub mod persons;
 pub mod probes;
 pub mod reviews;
+pub mod search;
 pub mod seed;
 pub mod service_accounts;
 pub mod solutions;

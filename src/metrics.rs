@@ -108,6 +108,12 @@ metrics! {
     wal: IntGauge("gouvtech_database_wal_bytes");
     /// When security.txt expires, in seconds since 1970; 0 when there is none.
     security_txt_expires: IntGauge("gouvtech_security_txt_expires_timestamp_seconds");
+    /// Whether this instance's search index is there and follows the journal.
+    search_up: IntGauge("gouvtech_search_up");
+    /// Position of the last entry of the journal that the search index shows.
+    search_position: IntGauge("gouvtech_search_journal_position");
+    /// Solutions that can be found.
+    search_solutions: IntGauge("gouvtech_search_solutions");
     /// Whether the instance is about to stop.
     leaving: IntGauge("gouvtech_leaving");
     /// 1; the program is in the labels.
@@ -176,6 +182,12 @@ impl Metrics {
             self.size.set(size);
         }
         self.security_txt_expires.set(app.settings.security.as_ref().map_or(0, |one| one.expires.timestamp()));
+        let live = app.search_now();
+        self.search_up.set(i64::from(live.as_ref().is_some_and(|live| live.follower.is_up())));
+        if let Some(live) = live {
+            self.search_position.set(live.follower.position());
+            set(&self.search_solutions, live.search.count());
+        }
         self.leaving.set(i64::from(app.is_leaving()));
         let kind = match app.store.backend() {
             Backend::Sqlite { .. } => "sqlite",

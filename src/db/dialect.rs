@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
+use diesel::{
+    Connection, ConnectionError, ConnectionResult, OptionalExtension, PgConnection, QueryResult, RunQueryDsl,
+    SqliteConnection,
+};
 
 use super::limits::Limits;
 use super::{Db, Id};
@@ -254,6 +257,49 @@ impl Db {
     }
 }
 
+impl Db {
+    /// What [`Db::journal_after`] leaves out for now.
+    pub(crate) fn journal_early(
+        &mut self,
+        transaction: i64,
+        position: i64,
+        limit: i64,
+    ) -> QueryResult<Vec<JournalPlace>> {
+        use diesel::sql_types::BigInt;
+        match self {
+            Self::Pg(c) => diesel::sql_query(
+                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
+                 WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) \
+                 AND (transaction_id, position) > ($1::text::xid8, $2) \
+                 ORDER BY transaction_id, position LIMIT $3",
+            )
+            .bind::<BigInt, _>(transaction)
+            .bind::<BigInt, _>(position)
+            .bind::<BigInt, _>(limit)
+            .load(c),
+            Self::Sqlite(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The last entry that [`Db::journal_after`] would give.
+    pub(crate) fn journal_end(&mut self) -> QueryResult<Option<JournalPlace>> {
+        match self {
+            Self::Pg(c) => diesel::sql_query(
+                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
+                 WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+                 ORDER BY transaction_id DESC, position DESC LIMIT 1",
+            )
+            .get_result(c)
+            .optional(),
+            Self::Sqlite(c) => diesel::sql_query(
+                "SELECT transaction_id AS \"transaction\", position FROM changes ORDER BY position DESC LIMIT 1",
+            )
+            .get_result(c)
+            .optional(),
+        }
+    }
+}
+
 /// One text per row.
 #[derive(diesel::QueryableByName)]
 struct Line {
@@ -305,7 +351,7 @@ impl Db {
 }
 
 /// Where a journal entry stands in the order it can be read in.
-#[derive(diesel::QueryableByName)]
+#[derive(Debug, Clone, Copy, diesel::QueryableByName)]
 pub(crate) struct JournalPlace {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     pub transaction: i64,

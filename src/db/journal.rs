@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::dialect::JournalPlace;
 use super::schema::{actors, changes};
 use super::seals::digest;
 use super::store::Tx;
@@ -82,10 +84,26 @@ pub struct Change {
 }
 
 /// Where a reader of the journal has got to; the default is before the first entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bookmark {
     transaction: i64,
     position: i64,
+}
+
+impl Bookmark {
+    /// After the last entry that every reader may rely on.
+    pub fn latest(db: &mut Db) -> Result<Self> {
+        let last = db.journal_end()?;
+        Ok(last.map_or_else(Self::default, Self::at))
+    }
+
+    pub fn position(self) -> i64 {
+        self.position
+    }
+
+    fn at(place: JournalPlace) -> Self {
+        Self { transaction: place.transaction, position: place.position }
+    }
 }
 
 #[derive(Insertable)]
@@ -108,6 +126,18 @@ impl Change {
     /// follows it misses none and sees none twice, whatever commits meanwhile.
     pub fn after(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<(Vec<Self>, Bookmark)> {
         let places = db.journal_after(bookmark.transaction, bookmark.position, limit)?;
+        let entries = Self::at(db, &places)?;
+        Ok((entries, places.into_iter().last().map_or(bookmark, Bookmark::at)))
+    }
+
+    /// Entries after a bookmark that can be read, but not relied on to come in
+    /// order: an older transaction may still add some before them. None on SQLite.
+    pub fn early(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<Vec<Self>> {
+        let places = db.journal_early(bookmark.transaction, bookmark.position, limit)?;
+        Self::at(db, &places)
+    }
+
+    fn at(db: &mut Db, places: &[JournalPlace]) -> Result<Vec<Self>> {
         let positions: Vec<i64> = places.iter().map(|place| place.position).collect();
         let mut entries = BTreeMap::new();
         for part in positions.chunks(500) {
@@ -115,9 +145,12 @@ impl Change {
                 changes::table.filter(changes::position.eq_any(part.to_vec())).select(Self::as_select()).load(db)?;
             entries.extend(rows.into_iter().map(|entry| (entry.position, entry)));
         }
-        let next =
-            places.last().map_or(bookmark, |last| Bookmark { transaction: last.transaction, position: last.position });
-        Ok((positions.iter().filter_map(|position| entries.remove(position)).collect(), next))
+        Ok(positions.iter().filter_map(|position| entries.remove(position)).collect())
+    }
+
+    /// The entry at a position.
+    pub fn find(db: &mut Db, position: i64) -> Result<Option<Self>> {
+        Ok(changes::table.find(position).select(Self::as_select()).first(db).optional()?)
     }
 
     /// The hash of what the entry says now.
@@ -201,6 +234,7 @@ impl Tx<'_> {
             })
             .collect();
         crate::insert_all!(self.db, changes::table, &rows);
+        self.is_recorded = true;
         Ok(())
     }
 

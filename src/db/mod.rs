@@ -6,6 +6,7 @@
 
 pub mod dialect;
 pub mod erased;
+pub mod follower;
 pub mod journal;
 pub mod limits;
 pub mod migrations;
@@ -18,6 +19,7 @@ pub mod types;
 mod writer;
 
 pub use dialect::Backend;
+pub use follower::{Follower, Listener};
 pub use journal::{Actor, Resource};
 pub use limits::Limits;
 pub use store::{Store, StoreStats, Tx};

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant as Moment, timeout_at};
 
 use super::dialect::{self, Access, Backend, Failure};
+use super::follower::Commits;
 use super::journal::Actor;
 use super::limits::Limits;
 use super::pool::Pool;
@@ -40,6 +41,7 @@ pub struct Store {
     backend: Arc<Backend>,
     limits: Limits,
     gauges: Arc<Gauges>,
+    commits: Arc<Commits>,
     clock: Clock,
 }
 
@@ -84,18 +86,39 @@ impl Store {
         let mut first = backend.connect(Access::ReadWrite, limits)?;
         dialect::check_version(&mut first).map_err(OpenError::Version)?;
         let (backend, gauges) = (Arc::new(backend.clone()), Arc::<Gauges>::default());
+        let commits = Arc::<Commits>::default();
         let pool =
             |access, first| Arc::new(Pool::new(Arc::clone(&backend), access, *limits, Arc::clone(&gauges), first));
         let (pool, writer) = match backend.as_ref() {
             Backend::Postgres { .. } => (pool(Access::ReadWrite, Some(first)), None),
             Backend::Sqlite { path } => {
                 let pool = pool(Access::ReadOnly, None);
-                let writer = Writer::start(Arc::clone(&backend), path, *limits, Arc::clone(&gauges), first)
-                    .map_err(OpenError::Thread)?;
+                let writer = Writer::start(
+                    Arc::clone(&backend),
+                    path,
+                    *limits,
+                    Arc::clone(&gauges),
+                    Arc::clone(&commits),
+                    first,
+                )
+                .map_err(OpenError::Thread)?;
                 (pool, Some(Arc::new(writer)))
             }
         };
-        Ok(Self { pool, writer, backend, limits: *limits, gauges, clock })
+        Ok(Self { pool, writer, backend, limits: *limits, gauges, commits, clock })
+    }
+
+    /// The same database by one reading connection of its own, which requests cannot keep
+    /// anybody from.
+    pub(crate) fn aside(&self) -> Self {
+        let limits = Limits { connections: 1, ..self.limits };
+        let access = match self.backend.as_ref() {
+            Backend::Postgres { .. } => Access::ReadWrite,
+            Backend::Sqlite { .. } => Access::ReadOnly,
+        };
+        let gauges = Arc::<Gauges>::default();
+        let pool = Arc::new(Pool::new(Arc::clone(&self.backend), access, limits, Arc::clone(&gauges), None));
+        Self { pool, writer: None, limits, gauges, ..self.clone() }
     }
 
     pub fn backend(&self) -> &Backend {
@@ -104,6 +127,10 @@ impl Store {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    pub(super) fn commits(&self) -> &Arc<Commits> {
+        &self.commits
     }
 
     pub fn stats(&self) -> StoreStats {
@@ -166,8 +193,18 @@ impl Store {
         let end = Moment::now() + self.limits.deadline;
         let (reply, answer) = oneshot::channel();
         let (clock, span) = (self.clock.clone(), tracing::Span::current());
-        let value = None;
-        writer.submit(Box::new(Write { ticket: Arc::clone(&ticket), actor, work, clock, span, value, reply }))?;
+        let (is_recorded, value) = (false, None);
+        let ticket_of_work = Arc::clone(&ticket);
+        writer.submit(Box::new(Write {
+            ticket: ticket_of_work,
+            actor,
+            work,
+            clock,
+            span,
+            is_recorded,
+            value,
+            reply,
+        }))?;
         let mut answer = pin!(answer);
         // A thread that ended without an answer may have done so after its commit.
         let gone = |_| Error::outcome_unknown("the writer ended");
@@ -292,12 +329,18 @@ impl Store {
         actor: &Actor,
         work: &impl Fn(&mut Tx<'_>) -> Result<T>,
     ) -> Attempt<T> {
-        let mut tx = Tx { now: self.clock.now(), actor, actor_id: None, db };
+        let mut tx = Tx { now: self.clock.now(), actor, actor_id: None, is_recorded: false, db };
         // A panic must not give the connection back inside an open transaction.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
+        let is_recorded = tx.is_recorded;
         match outcome {
             Ok(Ok(value)) if ticket.may_commit() => match db.commit() {
-                Ok(()) => Attempt { outcome: Ok(Ok(value)), is_fit: true },
+                Ok(()) => {
+                    if is_recorded {
+                        self.commits.made();
+                    }
+                    Attempt { outcome: Ok(Ok(value)), is_fit: true }
+                }
                 Err(error) => {
                     let failure = Failure::of(&error);
                     // PostgreSQL has ended the transaction, or the statement before COMMIT failed in it.
@@ -360,6 +403,7 @@ struct Write<T, F> {
     work: F,
     clock: Clock,
     span: tracing::Span,
+    is_recorded: bool,
     value: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
@@ -369,20 +413,25 @@ where
     T: Send,
     F: Fn(&mut Tx<'_>) -> Result<T> + Send,
 {
+    fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
     fn is_wanted(&self) -> bool {
         !self.ticket.is_abandoned() && !self.reply.is_closed()
     }
 
     fn run(&mut self, db: &mut Db) -> Result<bool> {
-        let mut tx = Tx { now: self.clock.now(), actor: &self.actor, actor_id: None, db };
+        let mut tx = Tx { now: self.clock.now(), actor: &self.actor, actor_id: None, is_recorded: false, db };
         let work = &self.work;
         let outcome = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| work(&mut tx))));
+        self.is_recorded = tx.is_recorded;
         self.value = Some(outcome.map_err(|_| Error::Internal("a write panicked".to_owned()))??);
         Ok(self.ticket.may_commit())
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { ticket, actor: _, work, clock: _, span: _, value, reply } = *self;
+        let Self { ticket, actor: _, work, clock: _, span: _, is_recorded: _, value, reply } = *self;
         let _nobody_waits = ticket.finish();
         // What the work holds is let go before anybody can see that it is done.
         drop(work);
@@ -398,6 +447,8 @@ pub struct Tx<'a> {
     pub now: Instant,
     pub actor: &'a Actor,
     pub(super) actor_id: Option<super::Id>,
+    /// Whether the journal has an entry of it.
+    pub(super) is_recorded: bool,
 }
 
 impl Tx<'_> {
@@ -426,7 +477,10 @@ impl Tx<'_> {
         at: Instant,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
-        work(&mut Tx { db: &mut *self.db, now: at, actor, actor_id: None })
+        let mut part = Tx { db: &mut *self.db, now: at, actor, actor_id: None, is_recorded: false };
+        let outcome = work(&mut part);
+        self.is_recorded |= part.is_recorded;
+        outcome
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::Db;
 use super::dialect::{Access, Backend, Failure};
+use super::follower::Commits;
 use super::limits::Limits;
 use super::ticket::Gauges;
 use crate::error::{Error, Result};
@@ -27,6 +28,8 @@ const LOG_BOUND: u64 = 32 * 1024 * 1024;
 
 /// A piece of work for the writer.
 pub(super) trait Job: Send {
+    /// Whether what it did is in the journal.
+    fn is_recorded(&self) -> bool;
     /// Whether somebody still waits for it.
     fn is_wanted(&self) -> bool;
     /// Does the work; true when it may be committed, false when nobody waits any more.
@@ -53,6 +56,7 @@ impl Writer {
         path: &std::path::Path,
         limits: Limits,
         gauges: Arc<Gauges>,
+        commits: Arc<Commits>,
         first: Db,
     ) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(limits.queue);
@@ -64,6 +68,7 @@ impl Writer {
             limits,
             log: PathBuf::from(log),
             gauges: Arc::clone(&gauges),
+            commits,
             db: Some(first),
             is_trusted: true,
             is_log_dirty: true,
@@ -140,6 +145,7 @@ struct Thread {
     limits: Limits,
     log: PathBuf,
     gauges: Arc<Gauges>,
+    commits: Arc<Commits>,
     db: Option<Db>,
     /// False after an I/O error: the connection is replaced before it is used again.
     is_trusted: bool,
@@ -206,6 +212,9 @@ impl Thread {
         }
         let lost = lost.or_else(|| self.commit(jobs.len()).err());
         self.is_log_dirty = true;
+        if lost.is_none() && jobs.done.iter().any(|job| job.is_recorded()) {
+            self.commits.made();
+        }
         jobs.answer(lost);
         lend
     }

@@ -17,6 +17,9 @@ use crate::text;
 /// Parameters any reading operation understands; the reply sees to them.
 pub const SHARED: &[&str] = &["fields"];
 
+/// Parameters whose values stand in one text, separated by commas.
+const COMMAS: [&str; 2] = ["facets", "include"];
+
 /// The parameters of schema `T`.
 #[derive(Debug, Clone)]
 pub struct Query<T> {
@@ -70,11 +73,11 @@ pub(crate) fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &
         };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
-            // `include` is one comma-separated list, empty as `include=`; any other list is a repeated parameter.
-            let texts: Vec<&str> = match parameter.as_str() {
-                "include" if text.is_empty() => Vec::new(),
-                "include" => text.split(',').collect(),
-                _ => vec![&text],
+// These are one comma-separated list each, empty as `include=`; any other list is a repeated parameter.
+            let texts: Vec<&str> = match COMMAS.contains(&parameter.as_str()) {
+                true if text.is_empty() => Vec::new(),
+                true => text.split(',').collect(),
+                false => vec![&text],
             };
             let list = object.entry(parameter.clone()).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
@@ -111,6 +114,10 @@ fn types(schema: &Value) -> impl Iterator<Item = &str> {
 
 /// Text as the JSON type its schema wants; what cannot be is left for the check to refuse.
 fn coerce(schema: &Value, text: &str) -> Value {
+    let choices = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    if let Some(value) = choices.map(|choice| coerce(choice, text)).find(|value| !value.is_string()) {
+        return value;
+    }
     for kind in types(schema) {
         match kind {
             "integer" => {
@@ -199,7 +206,7 @@ pub fn parameters_of<T: ToSchema>() -> Vec<utoipa::openapi::path::Parameter> {
             });
             if let Some(parameter) = parameter.as_object_mut() {
                 parameter.extend(description.map(|text| ("description".to_owned(), text)));
-                if name == "include" {
+                if COMMAS.contains(&name.as_str()) {
                     parameter.insert("style".to_owned(), "form".into());
                     parameter.insert("explode".to_owned(), false.into());
                 }

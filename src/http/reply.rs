@@ -259,6 +259,11 @@ impl Reply {
 
     /// 200 with a page of a list.
     pub fn page<T: Serialize + ToSchema>(&self, page: &Page<T>) -> Result<HttpResponse> {
+        self.list::<T>(page, page.next.as_deref())
+    }
+
+    /// [`Reply::page`] of what has more beside its `items` of type `T`.
+    pub fn list<T: ToSchema>(&self, page: &impl Serialize, next: Option<&str>) -> Result<HttpResponse> {
         let mut value = serde_json::to_value(page)?;
         if let (Some(fields), Some(items)) = (self.wanted::<T>()?, value.get_mut("items").and_then(Value::as_array_mut))
         {
@@ -267,7 +272,7 @@ impl Reply {
         let body = serde_json::to_string(&value)?;
         let mut response = self.builder();
         response.insert_header((ETAG, format!("\"v0.{}\"", fingerprint(body.as_bytes()))));
-        if let Some(next) = &page.next {
+        if let Some(next) = next {
             let others: String = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(pairs(&self.query).filter(|(name, _)| name != "cursor"))
                 .append_pair("cursor", next)

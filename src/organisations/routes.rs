@@ -8,7 +8,7 @@ use super::rules::{self, OrganisationStatus};
 use super::view::{OrganisationFilter, OrganisationView, Reason};
 use crate::auth::guard::{Administrator, Registrant, SignedIn, Visitor};
 use crate::auth::{Duty, Principal, Role};
-use crate::db::{Id, Json, Tx};
+use crate::db::{Db, Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
@@ -363,7 +363,7 @@ async fn transition(
 /// As `GET /solutions?vendor=…`.
 #[utoipa::path(get, path = "/api/v1/organisations/{id}/solutions", tag = "organisations", security((), ("bearer" = [])),
     params(("id" = Id, Path, description = "Identifier of the organisation."), crate::solutions::view::SolutionFilter),
-    responses((status = 200, description = "A page of solutions.", body = Page<crate::solutions::view::SolutionView>)))]
+    responses((status = 200, description = "A page of solutions.", body = crate::search::view::SolutionPage)))]
 async fn list_organisation_solutions(
     visitor: Visitor,
     reply: Reply,
@@ -371,22 +371,6 @@ async fn list_organisation_solutions(
     query: Query<crate::solutions::view::SolutionFilter>,
 ) -> Result<HttpResponse> {
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
-    let today = reply.app.store.clock().now().day();
-    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let caller = visitor.0.clone();
-    let (page, shown) = reply
-        .app
-        .store
-        .read(move |db| {
-            let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            visible(Organisation::find(db, id)?, &viewer)?;
-            let mut filter = query.given;
-            filter.vendor = vec![id];
-            let page = crate::solutions::model::page(db, &filter, &viewer, &slice, today)?;
-            let shown = crate::solutions::view::restricted(&page.items, &viewer);
-            Ok((page, shown))
-        })
-        .await?;
-    crate::persons::accesses::record(&reply, caller, shown).await?;
-    reply.page(&page)
+    let allow = move |db: &mut Db, viewer: &Viewer| visible(Organisation::find(db, id)?, viewer).map(|_| ());
+    crate::solutions::listing::list(&reply, visitor.0, query, Some(id), allow).await
 }

@@ -46,11 +46,16 @@ pub struct Health {
     /// Version of the program.
     #[schema(max_length = 50)]
     pub version: String,
+    /// How far the search index of this instance has followed the journal: the position of the
+    /// last entry it shows. Only where readiness is asked for.
+    #[schema(minimum = 0)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_position: Option<i64>,
 }
 
 impl Health {
     fn new(status: &str) -> Self {
-        Self { status: status.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { status: status.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), search_position: None }
     }
 }
 
@@ -65,7 +70,8 @@ async fn find_liveness() -> HttpResponse {
 
 /// Whether requests can be served
 ///
-/// Asks the database whether every migration of this program is applied.
+/// Asks the database whether every migration of this program is applied, and whether the search
+/// index is there.
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, description = "Requests can be served.", body = Health)))]
 async fn find_readiness(app: Data<App>) -> Result<HttpResponse> {
@@ -76,7 +82,9 @@ async fn find_readiness(app: Data<App>) -> Result<HttpResponse> {
     if !ready {
         return Err(Error::unavailable("migrations are pending"));
     }
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Health::new("ok")))
+    let live = app.search_now().ok_or_else(|| Error::unavailable("the search index is being built"))?;
+    let health = Health { search_position: Some(live.follower.position()), ..Health::new("ok") };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(health))
 }
 
 /// This description

@@ -13,11 +13,13 @@
 //! and changes_requested of its own; the public version stays.
 
 pub mod claims;
+pub mod listing;
 pub mod model;
 pub mod publication;
 pub mod routes;
 pub mod rules;
 pub mod sheet;
+pub mod thresholds;
 pub mod transitions;
 pub mod versions;
 pub mod view;

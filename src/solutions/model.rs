@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::rules::{Command, Lack, Origins, RevisionStatus, SolutionStatus, Stage, nth_slug, search_text, slug, step};
 use super::sheet::SolutionSheet;
+use super::thresholds::MinScore;
 use super::view::{SolutionFilter, SolutionSort, SolutionView, views};
 use crate::db::schema::{solution_facets, solution_slugs, solution_versions, solutions};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
@@ -228,6 +229,19 @@ impl Solution {
             .filter(solutions::source.eq(source).and(solutions::source_id.eq_any(ids.to_vec())))
             .select(Self::as_select())
             .load(db)?)
+    }
+
+    /// Those of these that are public, in this order.
+    pub fn find_public(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        let mut rows: BTreeMap<Id, Self> = solutions::table
+            .filter(solutions::id.eq_any(ids.to_vec()))
+            .filter(solutions::status.eq_any([SolutionStatus::Published, SolutionStatus::Outdated]))
+            .select(Self::as_select())
+            .load::<Self>(db)?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
+        Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
     }
 
     pub fn insert_all(db: &mut Db, solutions: &[Self]) -> Result<()> {
@@ -481,7 +495,7 @@ fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
             (false, None) => query.filter(s::status.eq_any(open)),
         }
     };
-    for (facet, values) in filter.facets() {
+    for (facet, values) in filter.chosen() {
         if !values.is_empty() {
             let having = solution_facets::table
                 .filter(solution_facets::facet.eq(facet).and(solution_facets::value.eq_any(values)))
@@ -492,8 +506,9 @@ fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
     if !filter.vendor.is_empty() {
         query = query.filter(s::organisation_id.eq_any(filter.vendor.clone()).assume_not_null());
     }
-    if let Some(score) = filter.min_score {
-        query = query.filter(s::score.ge(crate::evaluations::rules::Score::from_unit(score).ten_thousandths()));
+    // Scores by theme are known to the index alone, which answers those who ask for them.
+    if let Some(MinScore::Overall(score)) = &filter.min_score {
+        query = query.filter(s::score.ge(score.ten_thousandths()));
     }
     if let Some(rating) = filter.min_rating {
         #[expect(clippy::cast_possible_truncation, reason = "the schema bounds it to 1–5")]

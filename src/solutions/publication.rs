@@ -1,7 +1,7 @@
 //! Publication: the one place where a version comes into being and what lists
 //! and filters look at is refreshed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use crate::db::seals::Sealed;
 use crate::db::{Db, Id, Instant, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
+use crate::labels::rules::LabelStatus;
 use crate::organisations::Organisation;
 
 impl Solution {
@@ -82,21 +83,20 @@ impl Solution {
     /// Rewrites what the published sheet can be filtered by.
     pub fn refresh_facets(&self, db: &mut Db, sheet: &SolutionSheet) -> Result<()> {
         let vendor = self.organisation_id.map(|id| Organisation::find(db, id)).transpose()?;
-        let labels = crate::labels::model::statuses(db, self.id)?.into_iter().map(|status| status.to_string());
-        let rows = self.facet_rows(sheet, vendor.as_ref(), labels.collect());
+        let labels = crate::labels::model::statuses(db, self.id)?;
+        let rows = self.facet_rows(sheet, vendor.as_ref(), labels);
         diesel::delete(solution_facets::table.filter(solution_facets::solution_id.eq(self.id))).execute(db)?;
         crate::insert_all!(db, solution_facets::table, &rows);
         Ok(())
     }
 
-    fn facet_rows(&self, sheet: &SolutionSheet, vendor: Option<&Organisation>, labels: Vec<String>) -> Vec<NewFacet> {
-        let mut all = facets(sheet);
-        if let Some(details) = vendor.map(|vendor| &vendor.details) {
-            all.extend(details.legal_nature.map(|nature| ("vendor_kind", nature.to_string())));
-            all.extend(details.control.map(|control| ("vendor_control", control.to_string())));
-            all.extend(details.size.map(|size| ("vendor_size", size.to_string())));
-        }
-        all.extend(labels.into_iter().map(|status| ("label", status)));
+    fn facet_rows(
+        &self,
+        sheet: &SolutionSheet,
+        vendor: Option<&Organisation>,
+        labels: Vec<LabelStatus>,
+    ) -> Vec<NewFacet> {
+        let all = facet_values(sheet, vendor, labels);
         all.into_iter().map(|(facet, value)| NewFacet { solution_id: self.id, facet, value }).collect()
     }
 
@@ -107,6 +107,22 @@ impl Solution {
             None => Ok(()),
         }
     }
+}
+
+/// What a published sheet can be filtered by, beside its vendor and labels.
+pub fn facet_values(
+    sheet: &SolutionSheet,
+    vendor: Option<&Organisation>,
+    labels: impl IntoIterator<Item = LabelStatus>,
+) -> BTreeSet<(&'static str, String)> {
+    let mut all = facets(sheet);
+    if let Some(details) = vendor.map(|vendor| &vendor.details) {
+        all.extend(details.legal_nature.map(|nature| ("vendor_kind", nature.to_string())));
+        all.extend(details.control.map(|control| ("vendor_control", control.to_string())));
+        all.extend(details.size.map(|size| ("vendor_size", size.to_string())));
+    }
+    all.extend(labels.into_iter().map(|status| ("label", status.to_string())));
+    all
 }
 
 /// Rewrites the filters of a vendor's solutions after its own details changed.

@@ -2,7 +2,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use serde_json::json;
 
-use super::model::{self, Solution};
+use super::model::Solution;
 use super::rules::{self, Command, Origins, Provenance, SolutionStatus};
 use super::sheet::{Origin, SolutionSheet};
 use super::view::{self, SolutionFilter, SolutionQuery, SolutionSide, SolutionView, Tombstone};
@@ -10,10 +10,11 @@ use crate::auth::guard::{Vendor, Visitor};
 use crate::db::{Db, Instant};
 use crate::error::{Code, Error, Problem, Result};
 use crate::http::route::Endpoint;
-use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
+use crate::http::{Body, IfMatch, Patch, Query, Reply};
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
 use crate::persons::accesses;
+use crate::search::view::SolutionPage;
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -26,27 +27,14 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 /// Solutions
 ///
-/// The public reads what is published; a vendor also its own drafts; moderators
-/// their queue with `status=submitted`.
+/// The public reads what is published; a vendor also its own drafts, unless it looks for
+/// something; moderators their queue with `status=submitted`. What is public is searched, counted
+/// and ordered by one index, with one language of filters: `docs/SEARCH.md`.
 #[utoipa::path(get, path = "/api/v1/solutions", tag = "solutions", security((), ("bearer" = [])),
     params(SolutionFilter),
-    responses((status = 200, description = "A page of solutions.", body = Page<SolutionView>)))]
+    responses((status = 200, description = "A page of solutions.", body = SolutionPage)))]
 async fn list_solutions(visitor: Visitor, reply: Reply, query: Query<SolutionFilter>) -> Result<HttpResponse> {
-    let today = reply.app.store.clock().now().day();
-    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let caller = visitor.0.clone();
-    let (page, shown) = reply
-        .app
-        .store
-        .read(move |db| {
-            let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            let page = model::page(db, &query, &viewer, &slice, today)?;
-            let shown = view::restricted(&page.items, &viewer);
-            Ok((page, shown))
-        })
-        .await?;
-    accesses::record(&reply, caller, shown).await?;
-    reply.page(&page)
+    super::listing::list(&reply, visitor.0, query, None, |_, _| Ok(())).await
 }
 
 /// Draft a solution

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::model::{ImportRecord, Moderation, Solution, SolutionVersion, lacks};
 use super::rules::{Lack, Origins, RevisionStatus, SolutionStatus};
 use super::sheet::{Audience, Deployment, Distribution, QualificationScheme, SolutionSheet, SourcingRank, Visibility};
+use super::thresholds::{MinScore, ThemeScore};
 use crate::db::{Db, Id, Instant, Resource};
 use crate::error::Result;
 use crate::evaluations::rules::Score;
@@ -21,6 +22,7 @@ use crate::organisations::view::{OrganisationSummary, OrganisationView};
 use crate::organisations::{Organisation, Viewer};
 use crate::persons::accesses::Source;
 use crate::query_parameters;
+use crate::search::view::{Facet, FoundView};
 
 /// A solution: what its vendor states, and what is known about it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -76,6 +78,9 @@ pub struct SolutionView {
     /// What `include` asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<Embedded>,
+    /// How a list found it, when asked with `highlight` or `explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundView>,
 }
 
 crate::represented!(SolutionView);
@@ -283,6 +288,7 @@ fn view(
         published_at: published_version.map(|_| published_at),
         confirmed_at,
         embedded,
+        found: None,
     }
 }
 
@@ -357,6 +363,8 @@ crate::codes! {
         ScoreDescending = "-score",
         Rating = "rating",
         RatingDescending = "-rating",
+        /// What has what `q` looks for best, first; see `docs/SEARCH.md`.
+        Relevance = "relevance",
     }
 }
 
@@ -383,17 +391,28 @@ pub struct SolutionFilter {
     #[schema(max_length = 4000)]
     #[serde(default)]
     pub cursor: Option<String>,
-    /// Order; `name` unless said otherwise.
+    /// Order; `relevance` with `q`, else `name`, unless said otherwise.
     #[serde(default)]
     pub sort: Option<SolutionSort>,
     /// Related resources to embed, separated by commas.
     #[schema(max_items = 3)]
     #[serde(default)]
     pub include: Vec<SolutionInclude>,
-    /// Words in name, summary or description; case and accents ignored, all must occur.
+    /// What to look for: words in any inflection, the last one unfinished perhaps, a letter wrong
+    /// perhaps; "a phrase"; -without; or a SIREN, a slug, an address. Any text is understood.
     #[schema(max_length = 200)]
     #[serde(default)]
     pub q: Option<String>,
+    /// What to count the solutions found by, separated by commas; each is counted without its own filter.
+    #[schema(max_items = 16)]
+    #[serde(default)]
+    pub facets: Vec<Facet>,
+    /// Whether to show where texts have what was looked for.
+    #[serde(default)]
+    pub highlight: Option<bool>,
+    /// Whether to say why each stands where it stands; for operators.
+    #[serde(default)]
+    pub explain: Option<bool>,
     /// Stands at one of these. The public sees `published` and `outdated`; a vendor also its own;
     /// moderators all: `submitted` is their queue, with revisions that wait.
     #[schema(max_items = 8)]
@@ -467,10 +486,13 @@ pub struct SolutionFilter {
     #[schema(max_items = 10)]
     #[serde(default)]
     pub label: Vec<crate::labels::rules::LabelStatus>,
-    /// Overall score of the evaluation in force is at least this (0 to 1).
-    #[schema(minimum = 0, maximum = 1)]
+    /// The evaluation in force scores at least this, 0 to 1: overall, or in a theme as `securite:0.7`. Self-declared.
     #[serde(default)]
-    pub min_score: Option<f64>,
+    pub min_score: Option<MinScore>,
+    /// A valid label verified at least this score in a theme, as `securite:0.7`; themes as in `GET /themes`.
+    #[schema(max_items = 20)]
+    #[serde(default)]
+    pub verified: Vec<ThemeScore>,
     /// Average rating is at least this (1 to 5).
     #[schema(minimum = 1, maximum = 5)]
     #[serde(default)]
@@ -482,7 +504,7 @@ pub struct SolutionFilter {
 
 impl SolutionFilter {
     /// The filters over values of the published sheet.
-    pub fn facets(&self) -> Vec<(&'static str, Vec<String>)> {
+    pub fn chosen(&self) -> Vec<(&'static str, Vec<String>)> {
         fn codes<T: ToString>(items: &[T]) -> Vec<String> {
             items.iter().map(ToString::to_string).collect()
         }

@@ -1,0 +1,222 @@
+//! One reader of the journal for all who keep something made from the database:
+//! a thread that is woken by this process's own commits, looks by itself for those
+//! of others, and tells each listener what changed.
+//!
+//! An entry is told as soon as it can be read, which on PostgreSQL may be before
+//! older transactions end: entries come at least once, those of two transactions
+//! in any order. A listener therefore never applies an entry; it looks again at
+//! what the entry names.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::Store;
+use super::journal::{Bookmark, Change};
+use crate::error::Result;
+
+/// How often commits of other processes are looked for.
+const POLL: Duration = Duration::from_millis(400);
+/// After a failure, for so long nobody asks the database again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Entries told at once.
+const BATCH: i64 = 1000;
+/// Entries told while older transactions run; more than this wait for those to end.
+const EARLY: i64 = 20_000;
+
+/// Who keeps something made from the database.
+pub trait Listener: Send + Sync {
+    /// What was committed since it was last told, and where a reader that has
+    /// heard of it may begin after a restart. On a failure it is told again.
+    fn changed(&self, entries: &[Change], from_here: Bookmark) -> Result<()>;
+}
+
+/// Commits of this process with entries in the journal.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    state: Mutex<Committed>,
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Committed {
+    count: u64,
+    is_stopping: bool,
+}
+
+impl Commits {
+    /// One more; before its writer is answered.
+    pub fn made(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).count += 1;
+        self.news.notify_all();
+    }
+
+    fn count(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
+    fn stop(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
+        self.news.notify_all();
+    }
+
+    /// Waits for a commit after `known`, for `patience` at most; none when told to stop.
+    fn after(&self, known: u64, patience: Duration) -> Option<u64> {
+        let end = Instant::now() + patience;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.count == known && !state.is_stopping {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (!state.is_stopping).then_some(state.count)
+    }
+
+    /// Waits whatever is committed; none when told to stop.
+    fn pause(&self, patience: Duration) -> Option<u64> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = self
+            .news
+            .wait_timeout_while(state, patience, |state| !state.is_stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!state.is_stopping).then_some(state.count)
+    }
+}
+
+/// The thread that reads; it ends with this.
+pub struct Follower {
+    shared: Arc<Shared>,
+    heard: watch::Receiver<u64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    commits: Arc<Commits>,
+    position: AtomicI64,
+    is_up: AtomicBool,
+}
+
+impl Follower {
+    /// Follows the journal from a bookmark.
+    ///
+    /// # Errors
+    /// What the system says about a new thread.
+    pub fn start(store: &Store, from: Bookmark, listeners: Vec<Arc<dyn Listener>>) -> std::io::Result<Self> {
+        let commits = Arc::clone(store.commits());
+        let shared =
+            Arc::new(Shared { commits, position: AtomicI64::new(from.position()), is_up: AtomicBool::new(false) });
+        let (told, heard) = watch::channel(0);
+        let reader = Reader {
+            store: store.aside(),
+            shared: Arc::clone(&shared),
+            listeners,
+            bookmark: from,
+            ahead: BTreeSet::new(),
+            told,
+        };
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || reader.work())?;
+        Ok(Self { shared, heard, thread: Some(thread) })
+    }
+
+    /// The highest position all listeners were told of.
+    pub fn position(&self) -> i64 {
+        self.shared.position.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last look at the journal succeeded.
+    pub fn is_up(&self) -> bool {
+        self.shared.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Waits until listeners have heard of every commit that this process has made
+    /// so far, and answers whether they have.
+    pub async fn caught_up(&self, patience: Duration) -> bool {
+        let wanted = self.shared.commits.count();
+        if self.is_up() && *self.heard.borrow() >= wanted {
+            return true;
+        }
+        let mut heard = self.heard.clone();
+        let wait = heard.wait_for(|known| self.is_up() && *known >= wanted);
+        matches!(tokio::time::timeout(patience, wait).await, Ok(Ok(_)))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.shared.commits.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _its_panic_was_reported = thread.join();
+        }
+    }
+}
+
+struct Reader {
+    store: Store,
+    shared: Arc<Shared>,
+    listeners: Vec<Arc<dyn Listener>>,
+    bookmark: Bookmark,
+    /// Told already, though the bookmark is still before them.
+    ahead: BTreeSet<i64>,
+    told: watch::Sender<u64>,
+}
+
+impl Reader {
+    fn work(mut self) {
+        let mut known = self.shared.commits.count();
+        loop {
+            let next = match self.look() {
+                Ok(()) => {
+                    self.shared.is_up.store(true, Ordering::Relaxed);
+                    // What was committed before the look was seen by it.
+                    self.told.send_replace(known);
+                    self.shared.commits.after(known, POLL)
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "following the journal");
+                    self.shared.is_up.store(false, Ordering::Relaxed);
+                    // A commit does not make a database answer again.
+                    self.shared.commits.pause(PAUSE)
+                }
+            };
+            match next {
+                Some(count) => known = count,
+                None => return,
+            }
+        }
+    }
+
+    /// Tells all that is new.
+    fn look(&mut self) -> Result<()> {
+        let mut has_more = true;
+        while has_more {
+            let from = self.bookmark;
+            let (mut entries, next, early) = self.store.read_here(move |db| {
+                let (entries, next) = Change::after(db, from, BATCH)?;
+                Ok((entries, next, Change::early(db, next, EARLY)?))
+            })?;
+            has_more = i64::try_from(entries.len()).is_ok_and(|count| count == BATCH);
+            entries.retain(|entry| !self.ahead.contains(&entry.position));
+            let positions: BTreeSet<i64> = early.iter().map(|entry| entry.position).collect();
+            entries.extend(early.into_iter().filter(|entry| !self.ahead.contains(&entry.position)));
+            if !entries.is_empty() || next != self.bookmark {
+                for listener in &self.listeners {
+                    listener.changed(&entries, next)?;
+                }
+            }
+            self.bookmark = next;
+            self.ahead = positions;
+            if let Some(last) = entries.iter().map(|entry| entry.position).max() {
+                self.shared.position.fetch_max(last, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,332 @@
+//! Which documents of a segment have what was asked, and how well: for each word
+//! the best of its variations in the best place.
+//!
+//! Points are thousandths. They depend on the document and the query alone, so
+//! that every instance orders alike, however its index came about.
+
+use std::collections::BTreeSet;
+
+use tantivy::index::{InvertedIndexReader, SegmentReader};
+use tantivy::postings::TermInfo;
+use tantivy::query::{EnableScoring, FuzzyTermQuery, PhraseQuery, Query, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, DocSet, Searcher, TERMINATED, Term};
+
+use super::analysis::Word;
+use super::docs::Docs;
+use super::index::{Fields, Zone};
+use super::parse::{Asked, Slot};
+
+/// What a variation of a word is worth beside the word itself, in thousandths.
+const STEM: u16 = 920;
+const SYNONYM: u16 = 720;
+const SAME_BEGINNING: u16 = 560;
+/// A longer word, when the last typed one is unfinished: this, and more the less is missing.
+const UNFINISHED: u16 = 560;
+/// With one letter wrong, missing, too many or swapped; with two.
+const TYPO: [u16; 2] = [640, 480];
+
+/// What the name as a whole is worth: the same; begun like this (and more the
+/// less is missing); with typos (less the more of it is wrong).
+const NAME: u16 = 1000;
+const NAME_BEGUN: u16 = 520;
+const NAME_TYPO: u16 = 900;
+
+/// What one segment has of what was asked.
+pub struct Found {
+    /// For each slot, the points of each document.
+    pub slots: Vec<Vec<u16>>,
+    /// Points of the whole name.
+    pub whole: Vec<u16>,
+    /// What an identifier names.
+    pub keyed: Docs,
+    /// What has all the phrases and nothing that is excluded.
+    pub allowed: Docs,
+}
+
+/// Letters that may be wrong in a word of this length.
+pub fn tolerance(length: usize) -> u8 {
+    match length {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    }
+}
+
+/// Looks for everything in every segment.
+pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Result<Vec<Found>> {
+    let mut parts = Vec::new();
+    for segment in searcher.segment_readers() {
+        let place = Place { searcher, segment, fields };
+        let mut found = Found {
+            slots: Vec::new(),
+            whole: place.whole(&asked.whole)?,
+            keyed: Docs::none(segment.max_doc()),
+            allowed: Docs::alive(segment),
+        };
+        for slot in &asked.slots {
+            found.slots.push(place.slot(slot)?);
+        }
+        for key in &asked.keys {
+            let index = segment.inverted_index(fields.key)?;
+            if let Some(info) = index.get_term_info(&Term::from_field_text(fields.key, key))? {
+                each(&index, &info, |doc| found.keyed.add(doc))?;
+            }
+        }
+        for phrase in &asked.phrases {
+            found.allowed.keep(&place.sequence(phrase)?);
+        }
+        for excluded in &asked.excluded {
+            found.allowed.drop(&place.sequence(excluded)?);
+        }
+        parts.push((place, found));
+    }
+    // A word that nothing has anywhere is taken for a misspelt one in every text, not in names alone.
+    for (at, slot) in asked.slots.iter().enumerate() {
+        let is_known = |found: &Found| {
+            found.slots.get(at).is_some_and(|points| found.allowed.iter().any(|doc| get(points, doc) > 0))
+        };
+        if parts.iter().any(|(_, found)| is_known(found)) {
+            continue;
+        }
+        for (place, found) in &mut parts {
+            if let Some(points) = found.slots.get_mut(at) {
+                for zone in &place.fields.zones {
+                    place.typos(points, *zone, &slot.word)?;
+                }
+            }
+        }
+    }
+    Ok(parts.into_iter().map(|(_, found)| found).collect())
+}
+
+pub fn get(points: &[u16], doc: DocId) -> u16 {
+    points.get(doc as usize).copied().unwrap_or_default()
+}
+
+fn each(index: &InvertedIndexReader, info: &TermInfo, mut see: impl FnMut(DocId)) -> tantivy::Result<()> {
+    let mut block = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+    loop {
+        let docs = block.docs();
+        if docs.is_empty() {
+            return Ok(());
+        }
+        docs.iter().for_each(|doc| see(*doc));
+        block.advance();
+    }
+}
+
+fn raise(points: &mut [u16], doc: DocId, value: u16) {
+    if let Some(place) = points.get_mut(doc as usize) {
+        *place = value.max(*place);
+    }
+}
+
+/// A part of a thousand of a part of a thousand.
+fn of(weight: u16, worth: u16) -> u16 {
+    u16::try_from(u32::from(weight) * u32::from(worth) / 1000).unwrap_or(u16::MAX)
+}
+
+fn share(part: usize, whole: usize) -> u16 {
+    u16::try_from((1000 * part).checked_div(whole).unwrap_or_default()).unwrap_or(1000).min(1000)
+}
+
+struct Place<'a> {
+    searcher: &'a Searcher,
+    segment: &'a SegmentReader,
+    fields: &'a Fields,
+}
+
+impl Place<'_> {
+    fn points(&self) -> Vec<u16> {
+        vec![0; self.segment.max_doc() as usize]
+    }
+
+    /// A word and its variations.
+    fn slot(&self, slot: &Slot) -> tantivy::Result<Vec<u16>> {
+        let mut points = self.points();
+        for (at, zone) in self.fields.zones.iter().enumerate() {
+            self.term(&mut points, zone.words, &slot.word.folded, zone.weight)?;
+            for stem in &slot.stems {
+                self.term(&mut points, zone.stems, stem, of(zone.weight, STEM))?;
+            }
+            self.longer(&mut points, *zone, slot)?;
+            // Names, keywords and what is around: few words, each of them telling.
+            if matches!(at, 0 | 1 | 3) {
+                self.typos(&mut points, *zone, &slot.word)?;
+            }
+            for synonym in &slot.synonyms {
+                match synonym.as_slice() {
+                    [word] => {
+                        self.term(&mut points, zone.words, word, of(zone.weight, SYNONYM))?;
+                        for stem in super::analysis::words(word).iter().flat_map(Word::stems) {
+                            self.term(&mut points, zone.stems, &stem, of(zone.weight, SYNONYM))?;
+                        }
+                    }
+                    words => {
+                        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                        let docs = self.phrase(zone.words, &words)?;
+                        docs.iter().for_each(|doc| raise(&mut points, doc, of(zone.weight, SYNONYM)));
+                    }
+                }
+            }
+        }
+        Ok(points)
+    }
+
+    fn term(&self, points: &mut [u16], field: Field, text: &str, value: u16) -> tantivy::Result<()> {
+        let index = self.segment.inverted_index(field)?;
+        match index.get_term_info(&Term::from_field_text(field, text))? {
+            Some(info) => each(&index, &info, |doc| raise(points, doc, value)),
+            None => Ok(()),
+        }
+    }
+
+    /// Longer words that begin with an unfinished one, and those that begin like a finished one.
+    fn longer(&self, points: &mut [u16], zone: Zone, slot: &Slot) -> tantivy::Result<()> {
+        let typed = &slot.word.folded;
+        let length = slot.word.length();
+        let beginning: String = match slot.is_unfinished {
+            true if length >= 2 => typed.clone(),
+            _ if length >= 6 => typed.chars().take((length - 2).max(5)).collect(),
+            _ => return Ok(()),
+        };
+        let index = self.segment.inverted_index(zone.words)?;
+        let mut stream = index.terms().range().ge(beginning.as_bytes()).into_stream()?;
+        while stream.advance() {
+            let Ok(term) = std::str::from_utf8(stream.key()) else { continue };
+            if !term.starts_with(&beginning) {
+                break;
+            }
+            let whole = term.chars().count();
+            let worth = if slot.is_unfinished && term.starts_with(typed.as_str()) {
+                UNFINISHED + of(1000 - UNFINISHED - 60, share(length, whole))
+            } else if length >= 6 && whole.abs_diff(length) <= 4 {
+                SAME_BEGINNING
+            } else {
+                continue;
+            };
+            let info = stream.value().clone();
+            each(&index, &info, |doc| raise(points, doc, of(zone.weight, worth)))?;
+        }
+        Ok(())
+    }
+
+    /// Words that a misspelt one may be meant for.
+    fn typos(&self, points: &mut [u16], zone: Zone, word: &Word) -> tantivy::Result<()> {
+        let distance = tolerance(word.length());
+        if distance == 0 {
+            return Ok(());
+        }
+        let automaton =
+            FuzzyTermQuery::new(Term::from_field_text(zone.words, &word.folded), distance, true).automaton()?;
+        let index = self.segment.inverted_index(zone.words)?;
+        let mut stream = index.terms().search(&automaton).into_stream()?;
+        while stream.advance() {
+            let Ok(term) = std::str::from_utf8(stream.key()) else { continue };
+            let wrong = strsim::osa_distance(term, &word.folded);
+            if wrong == 0 {
+                continue;
+            }
+            let worth = TYPO.get(wrong - 1).copied().unwrap_or_default();
+            let info = stream.value().clone();
+            each(&index, &info, |doc| raise(points, doc, of(zone.weight, worth)))?;
+        }
+        Ok(())
+    }
+
+    /// Names that are, begin like, or are nearly the whole of what was typed.
+    fn whole(&self, typed: &str) -> tantivy::Result<Vec<u16>> {
+        let mut points = self.points();
+        let length = typed.chars().count();
+        if length < 2 {
+            if length == 1 {
+                self.term(&mut points, self.fields.whole, typed, NAME)?;
+            }
+            return Ok(points);
+        }
+        let index = self.segment.inverted_index(self.fields.whole)?;
+        let mut stream = index.terms().range().ge(typed.as_bytes()).into_stream()?;
+        while stream.advance() {
+            let Ok(name) = std::str::from_utf8(stream.key()) else { continue };
+            let Some(rest) = name.strip_prefix(typed) else { break };
+            let worth = match rest.chars().count() {
+                0 => NAME,
+                more => NAME_BEGUN + of(NAME - NAME_BEGUN - 80, share(length, length + more)),
+            };
+            let info = stream.value().clone();
+            each(&index, &info, |doc| raise(&mut points, doc, worth))?;
+        }
+        let distance = if length == 3 { 1 } else { tolerance(length) };
+        if distance > 0 {
+            let term = Term::from_field_text(self.fields.whole, typed);
+            let automaton = FuzzyTermQuery::new(term, distance, true).automaton()?;
+            let mut stream = index.terms().search(&automaton).into_stream()?;
+            while stream.advance() {
+                let Ok(name) = std::str::from_utf8(stream.key()) else { continue };
+                let wrong = strsim::osa_distance(name, typed);
+                if wrong == 0 {
+                    continue;
+                }
+                let worth = of(NAME_TYPO, 1000 - share(wrong, length));
+                let info = stream.value().clone();
+                each(&index, &info, |doc| raise(&mut points, doc, worth))?;
+            }
+        }
+        Ok(points)
+    }
+
+    /// What has these words one after the other, each as written or in another inflection when it stands alone.
+    fn sequence(&self, words: &[Word]) -> tantivy::Result<Docs> {
+        let mut docs = Docs::none(self.segment.max_doc());
+        for zone in &self.fields.zones {
+            if let [word] = words {
+                let mut points = self.points();
+                self.term(&mut points, zone.words, &word.folded, 1)?;
+                for stem in word.stems() {
+                    self.term(&mut points, zone.stems, &stem, 1)?;
+                }
+                (0..self.segment.max_doc()).filter(|doc| get(&points, *doc) > 0).for_each(|doc| docs.add(doc));
+            } else {
+                let words: Vec<&str> = words.iter().map(|word| word.folded.as_str()).collect();
+                self.phrase(zone.words, &words)?.iter().for_each(|doc| docs.add(doc));
+            }
+        }
+        Ok(docs)
+    }
+
+    fn phrase(&self, field: Field, words: &[&str]) -> tantivy::Result<Docs> {
+        let mut docs = Docs::none(self.segment.max_doc());
+        let terms: Vec<Term> = words.iter().map(|word| Term::from_field_text(field, word)).collect();
+        let query: Box<dyn Query> = match terms.as_slice() {
+            [] => return Ok(docs),
+            [one] => Box::new(TermQuery::new(one.clone(), IndexRecordOption::Basic)),
+            _ => Box::new(PhraseQuery::new(terms)),
+        };
+        let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher))?;
+        let mut scorer = weight.scorer(self.segment, 1.0)?;
+        let mut doc = scorer.doc();
+        while doc != TERMINATED {
+            docs.add(doc);
+            doc = scorer.advance();
+        }
+        Ok(docs)
+    }
+}
+
+/// Words of the catalogue, for whoever looks for the one that was meant.
+pub fn vocabulary(searcher: &Searcher, fields: &Fields, mut see: impl FnMut(&str, u32)) -> tantivy::Result<()> {
+    let zones: BTreeSet<usize> = [0, 1, 2, 3].into();
+    for segment in searcher.segment_readers() {
+        for zone in zones.iter().filter_map(|at| fields.zones.get(*at)) {
+            let index = segment.inverted_index(zone.words)?;
+            let mut stream = index.terms().stream()?;
+            while stream.advance() {
+                if let Ok(term) = std::str::from_utf8(stream.key()) {
+                    see(term, stream.value().doc_freq);
+                }
+            }
+        }
+    }
+    Ok(())
+}

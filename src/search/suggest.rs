@@ -1,0 +1,121 @@
+//! While somebody types: names that what is typed may become. When nothing is
+//! found: what may have been meant.
+
+use serde::Deserialize;
+use tantivy::schema::Value;
+use tantivy::{Searcher, TantivyDocument};
+
+use super::feed::{Search, failed};
+use super::filter::{Condition, Filter};
+use super::matching::{tolerance, vocabulary};
+use super::order::{By, Wanted};
+use super::parse::Asked;
+use super::question::{self, Answer, Question};
+use crate::error::Result;
+
+/// What the index keeps of a solution to name it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Card {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+}
+
+/// A word of a query may be this much wrong, in letters, and still be corrected.
+const FARTHEST: usize = 3;
+
+impl Search {
+    /// Answers a question from what can be found now.
+    pub fn answer(&self, question: &Question) -> Result<Answer> {
+        self.answer_from(&self.searcher(), question)
+    }
+
+    fn answer_from(&self, searcher: &Searcher, question: &Question) -> Result<Answer> {
+        question::answer(searcher, &self.fields, question).map_err(failed)
+    }
+
+    /// Ids of all that a filter and a text keep, in no order: for exports.
+    pub fn ids(&self, asked: &Asked, filter: &Filter) -> Result<Vec<crate::db::Id>> {
+        let searcher = self.searcher();
+        let all = question::matching_all(&searcher, &self.fields, asked, filter).map_err(failed)?;
+        all.into_iter()
+            .map(|address| {
+                let segment = searcher.segment_reader(address.segment_ord);
+                let column = segment.fast_fields().str("id").map_err(failed)?;
+                let mut id = String::new();
+                if let Some(column) = column
+                    && let Some(ord) = column.term_ords(address.doc_id).next()
+                {
+                    column.ord_to_str(ord, &mut id).map_err(|error| failed(error.into()))?;
+                }
+                crate::db::Id::parse(&id)
+                    .ok_or_else(|| crate::error::Error::Internal("a document of the index without its id".to_owned()))
+            })
+            .collect()
+    }
+
+    /// Solutions whose name what is typed may become, the nearest first.
+    pub fn suggestions(&self, typed: &str, rows: usize) -> Result<Vec<Card>> {
+        let asked = Asked::new(typed);
+        if asked.slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let public = ["published", "outdated"].map(str::to_owned).to_vec();
+        let question = Question {
+            asked,
+            filter: Filter(vec![Condition::AnyOf { field: "status", values: public }]),
+            wanted: Wanted { by: By::Rank, is_descending: false, after: None, rows },
+            facets: Vec::new(),
+        };
+        let searcher = self.searcher();
+        let answer = self.answer_from(&searcher, &question)?;
+        answer
+            .rows
+            .iter()
+            .map(|row| {
+                let document: TantivyDocument = searcher.doc(row.address).map_err(failed)?;
+                let card = document.get_first(self.fields.card).and_then(|value| value.as_str()).unwrap_or_default();
+                Ok(serde_json::from_str(card)?)
+            })
+            .collect()
+    }
+
+    /// The query with each unknown word replaced by the nearest known one, if
+    /// that finds something under the same filter.
+    pub fn did_you_mean(&self, typed: &str, question: &Question) -> Result<Option<String>> {
+        let searcher = self.searcher();
+        let words = super::analysis::words(typed);
+        let mut nearest: Vec<Option<(usize, std::cmp::Reverse<u32>, String)>> = vec![None; words.len()];
+        let mut is_known = vec![false; words.len()];
+        vocabulary(&searcher, &self.fields, |term, count| {
+            for ((word, best), known) in words.iter().zip(&mut nearest).zip(&mut is_known) {
+                *known |= term == word.folded;
+                let most = usize::from(tolerance(word.length())).saturating_add(1).min(FARTHEST);
+                if word.length() < 3 || term.chars().count().abs_diff(word.length()) > most {
+                    continue;
+                }
+                let wrong = strsim::osa_distance(term, &word.folded);
+                let candidate = (wrong, std::cmp::Reverse(count), term.to_owned());
+                if wrong <= most && best.as_ref().is_none_or(|best| candidate < *best) {
+                    *best = Some(candidate);
+                }
+            }
+        })
+        .map_err(failed)?;
+        let (mut meant, mut at) = (String::new(), 0);
+        for ((word, best), known) in words.iter().zip(nearest).zip(is_known) {
+            meant.push_str(typed.get(at..word.start).unwrap_or_default());
+            match best {
+                Some((_, _, other)) if !known => meant.push_str(&other),
+                _ => meant.push_str(typed.get(word.start..word.end).unwrap_or_default()),
+            }
+            at = word.end;
+        }
+        meant.push_str(typed.get(at..).unwrap_or_default());
+        if meant == typed {
+            return Ok(None);
+        }
+        let again = Question { asked: Asked::new(&meant), ..question.clone() };
+        Ok((self.answer_from(&searcher, &again)?.total > 0).then_some(meant))
+    }
+}

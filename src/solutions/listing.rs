@@ -1,0 +1,219 @@
+//! Lists of solutions: what the public reads from the index, drafts and queues
+//! from the database.
+
+use actix_web::HttpResponse;
+
+use super::model::{self, Solution};
+use super::rules::SolutionStatus;
+use super::thresholds::MinScore;
+use super::view::{self, SolutionFilter, SolutionSort, SolutionView};
+use crate::auth::{Principal, Role};
+use crate::db::{Db, Id};
+use crate::error::{Error, Result};
+use crate::http::{After, Key, Page, Query, Reply, Slice};
+use crate::organisations::Viewer;
+use crate::persons::accesses;
+use crate::search::filter::{Condition, Filter};
+use crate::search::highlight::Highlight;
+use crate::search::order::{By, Place, Wanted};
+use crate::search::parse::Asked;
+use crate::search::question::Question;
+use crate::search::view::{FacetView, FoundView, SolutionPage};
+use crate::search::{Search, index};
+use crate::text;
+
+/// One page, as this caller may read it. `allow` refuses a caller before anything is looked for.
+pub async fn list(
+    reply: &Reply,
+    caller: Option<Principal>,
+    query: Query<SolutionFilter>,
+    only_vendor: Option<Id>,
+    allow: impl FnOnce(&mut Db, &Viewer) -> Result<()> + Send + 'static,
+) -> Result<HttpResponse> {
+    let today = reply.app.store.clock().now().day();
+    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
+    let mut filter = query.given;
+    if let Some(vendor) = only_vendor {
+        filter.vendor = vec![vendor];
+    }
+    let is_operator = caller.as_ref().is_some_and(|caller| caller.role == Role::Operator);
+    if filter.explain == Some(true) && !is_operator {
+        return Err(Error::forbidden(text!(
+            "Les raisons d’un rang sont pour les opérateurs ; docs/SEARCH.md en publie la règle.",
+            "The reasons of a rank are for operators; docs/SEARCH.md publishes their rule."
+        )));
+    }
+    let live = match filter.is_public(caller.as_ref()) {
+        true => Some(reply.app.search().await?),
+        false => None,
+    };
+    let of = caller.clone();
+    let (page, shown) = reply
+        .app
+        .store
+        .read(move |db| {
+            let viewer = Viewer::of(db, of.as_ref())?;
+            allow(db, &viewer)?;
+            let page = match live {
+                Some(live) => found(db, &live.search, &filter, &viewer, &slice, today)?,
+                None => {
+                    let Page { items, next, total } = model::page(db, &filter, &viewer, &slice, today)?;
+                    SolutionPage { items, next, total, facets: None, did_you_mean: None }
+                }
+            };
+            let shown = view::restricted(&page.items, &viewer);
+            Ok((page, shown))
+        })
+        .await?;
+    accesses::record(reply, caller, shown).await?;
+    reply.list::<SolutionView>(&page, page.next.as_deref())
+}
+
+impl SolutionFilter {
+    /// Whether what is asked for is what the public reads, whoever asks. Without
+    /// anything that only the index answers, a vendor's own drafts stand among it.
+    pub fn is_public(&self, caller: Option<&Principal>) -> bool {
+        let is_vendor = caller.is_some_and(|caller| caller.role == Role::Vendor);
+        let needs_index = self.q.is_some()
+            || !self.facets.is_empty()
+            || !self.verified.is_empty()
+            || self.explain == Some(true)
+            || self.sort == Some(SolutionSort::Relevance)
+            || matches!(self.min_score, Some(MinScore::Theme(_)));
+        self.status.iter().all(|status| status.is_public()) && (needs_index || !is_vendor || !self.status.is_empty())
+    }
+
+    /// What is asked for, in the language of the index: the same for lists, facets and exports.
+    pub fn conditions(&self) -> Filter {
+        let codes = |statuses: &[SolutionStatus]| statuses.iter().map(ToString::to_string).collect();
+        let status = match self.status.as_slice() {
+            [] => codes(&[SolutionStatus::Published, SolutionStatus::Outdated]),
+            statuses => codes(statuses),
+        };
+        let mut all = vec![Condition::AnyOf { field: "status", values: status }];
+        for (field, values) in self.chosen() {
+            all.extend((!values.is_empty()).then_some(Condition::AnyOf { field, values }));
+        }
+        if !self.vendor.is_empty() {
+            let values = self.vendor.iter().map(ToString::to_string).collect();
+            all.push(Condition::AnyOf { field: "vendor", values });
+        }
+        if !self.verified.is_empty() {
+            let scores = self.verified.iter().map(|one| (one.theme.clone(), one.least.ten_thousandths().into()));
+            all.push(Condition::AtLeast { field: "verified", scores: scores.collect() });
+        }
+        match &self.min_score {
+            Some(MinScore::Overall(score)) => {
+                all.push(Condition::From { column: "score", least: score.ten_thousandths().into() });
+            }
+            Some(MinScore::Theme(one)) => {
+                let scores = vec![(one.theme.clone(), one.least.ten_thousandths().into())];
+                all.push(Condition::AtLeast { field: "scores", scores });
+            }
+            None => {}
+        }
+        if let Some(rating) = self.min_rating {
+            #[expect(clippy::cast_possible_truncation, reason = "the schema bounds it to 1–5")]
+            let least = (rating * 100.0).round() as i64;
+            all.push(Condition::From { column: "rating", least });
+        }
+        if let Some(since) = self.updated_since {
+            all.push(Condition::From { column: "updated_at", least: since.micros() });
+        }
+        Filter(all)
+    }
+
+    /// What was typed; nothing when that is no word.
+    fn asked(&self) -> Asked {
+        self.q.as_deref().map(Asked::new).unwrap_or_default()
+    }
+
+    fn wanted(&self, asked: &Asked, slice: &Slice) -> Wanted {
+        let default = if asked.is_empty() { SolutionSort::Name } else { SolutionSort::Relevance };
+        let sort = self.sort.unwrap_or(default);
+        let by = match sort.key() {
+            SolutionSort::Relevance if !asked.is_empty() => By::Rank,
+            SolutionSort::Score => By::Column("score"),
+            SolutionSort::Rating => By::Column("rating"),
+            SolutionSort::UpdatedAt => By::Column("updated_at"),
+            SolutionSort::PublishedAt => By::Column("published_at"),
+            _ => By::Name,
+        };
+        let after = slice.after.as_ref().map(|after| place(by, after));
+        let rows = usize::try_from(slice.rows()).unwrap_or_default();
+        Wanted { by, is_descending: sort.is_descending(), after, rows }
+    }
+}
+
+/// Where the previous page ended, as the index orders.
+fn place(by: By, after: &After) -> Place {
+    let id = after.id.to_string();
+    match by {
+        By::Column(_) => Place { number: after.number(), text: id },
+        By::Name => Place { number: 0, text: index::name_order(after.text(), &id) },
+        By::Rank => {
+            let (rank, name) = after.text().split_once(' ').unwrap_or((after.text(), ""));
+            Place { number: rank.parse().unwrap_or_default(), text: index::name_order(name, &id) }
+        }
+    }
+}
+
+/// The same for the next page.
+fn after(by: By, place: &Place) -> Option<After> {
+    let (name, id) = place.text.split_once('\0').unwrap_or(("", &place.text));
+    let key = match by {
+        By::Column(_) => Key::Number(place.number),
+        By::Name => Key::Text(name.to_owned()),
+        By::Rank => Key::Text(format!("{} {name}", place.number)),
+    };
+    Some(After { key, id: Id::parse(id)? })
+}
+
+fn found(
+    db: &mut Db,
+    search: &Search,
+    filter: &SolutionFilter,
+    viewer: &Viewer,
+    slice: &Slice,
+    today: chrono::NaiveDate,
+) -> Result<SolutionPage> {
+    let asked = filter.asked();
+    let wanted = filter.wanted(&asked, slice);
+    let by = wanted.by;
+    let facets = filter.facets.iter().map(|facet| facet.code()).collect();
+    let question = Question { asked, filter: filter.conditions(), wanted, facets };
+    let answer = search.answer(&question)?;
+    let total = i64::try_from(answer.total).unwrap_or(i64::MAX);
+    let rows: Vec<_> = answer
+        .rows
+        .iter()
+        .zip(answer.reasons)
+        .filter_map(|(row, reasons)| Some((after(by, &row.place)?, reasons)))
+        .collect();
+    let page = slice.page(rows, total, |(place, _)| place.clone());
+    let ids: Vec<Id> = page.items.iter().map(|(place, _)| place.id).collect();
+    let rows = Solution::find_public(db, &ids)?;
+    let mut views = view::views(db, rows, viewer, &filter.include, false, today)?;
+    if filter.highlight == Some(true) || filter.explain == Some(true) {
+        for view in &mut views {
+            let reasons = page.items.iter().find(|(place, _)| place.id == view.id).and_then(|(_, reasons)| *reasons);
+            view.found = Some(FoundView {
+                highlight: (filter.highlight == Some(true)).then(|| Highlight::of(&question.asked, &view.sheet)),
+                reasons: reasons.filter(|_| filter.explain == Some(true)),
+            });
+        }
+    }
+    let counted = filter.facets.iter().collect::<std::collections::BTreeSet<_>>().into_iter();
+    let facets = counted.filter_map(|facet| Some(FacetView::new(*facet, answer.facets.get(facet.code())?)));
+    let did_you_mean = match &filter.q {
+        Some(typed) if total == 0 && !question.asked.is_empty() => search.did_you_mean(typed, &question)?,
+        _ => None,
+    };
+    Ok(SolutionPage {
+        items: views,
+        next: page.next,
+        total,
+        facets: (!filter.facets.is_empty()).then(|| facets.collect()),
+        did_you_mean,
+    })
+}
