@@ -18,7 +18,8 @@ use crate::auth::ring::Keys;
 use crate::auth::token::Policy;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::Store;
+use crate::db::journal::Bookmark;
+use crate::db::{Follower, Store};
 use crate::error::{Error, Result};
 use crate::http::boundary;
 use crate::http::contract::Contract;
@@ -27,6 +28,7 @@ use crate::http::load::Load;
 use crate::http::page::CursorKey;
 use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
+use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::service_accounts::secret::Hasher;
 use crate::{openapi, probes};
@@ -44,6 +46,10 @@ pub struct App {
     pub in_flight: InFlight,
     pub rates: Rates,
     pub load: Load,
+    /// Answers to whoever asks without a token.
+    pub kept: Arc<Kept>,
+    /// Reads the journal for those who keep something.
+    pub follower: Follower,
     pub metrics: Metrics,
     is_leaving: AtomicBool,
 }
@@ -64,6 +70,11 @@ impl App {
             let name = one.issuer.clone();
             issuers.push(Issuer::new(one.clone()).map_err(|reason| format!("setting issuers, {name}: {reason}"))?);
         }
+        let kept = Arc::new(Kept::new(settings.kept_bytes));
+        store.tell(Arc::<Kept>::clone(&kept));
+        let from = store.read_here(Bookmark::latest).map_err(|e| e.to_string())?;
+        let follower = Follower::start(&store, from, vec![Arc::<Kept>::clone(&kept)])
+            .map_err(|e| format!("cannot start the thread that follows the journal: {e}"))?;
         let contract = Contract::new(openapi::document()).map_err(|e| e.to_string())?;
         Ok(Self {
             policy: Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() },
@@ -75,6 +86,8 @@ impl App {
             in_flight: InFlight::default(),
             rates: Rates::new(&settings),
             load: Load::default(),
+            kept,
+            follower,
             metrics,
             is_leaving: AtomicBool::new(false),
             settings,

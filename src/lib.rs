@@ -9,7 +9,7 @@
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
-//!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
+//!   [`kept`]: public answers kept in memory; [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
 //!   organisations of other catalogues; [`seed`]: what a new catalogue starts
 //!   with; [`deadlines`]: what the calendar does; [`doctor`]: whether a database is sound; [`clock`]: the only clock.
 //!
@@ -32,6 +32,7 @@ pub mod evaluations;
 pub mod families;
 pub mod http;
 pub mod import;
+pub mod kept;
 pub mod labels;
 pub mod metrics;
 pub mod openapi;
