@@ -18,7 +18,7 @@ use crate::auth::ring::Keys;
 use crate::auth::token::Policy;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::Store;
+use crate::db::{Listener, Store};
 use crate::error::{Error, Result};
 use crate::http::boundary;
 use crate::http::contract::Contract;
@@ -27,6 +27,7 @@ use crate::http::load::Load;
 use crate::http::page::CursorKey;
 use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
+use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::search::{Live, ReadModel};
 use crate::service_accounts::secret::Hasher;
@@ -45,6 +46,8 @@ pub struct App {
     pub in_flight: InFlight,
     pub rates: Rates,
     pub load: Load,
+    /// Answers to whoever asks without a token.
+    pub kept: Arc<Kept>,
     pub metrics: Metrics,
     is_leaving: AtomicBool,
     /// What the public reads, from the first request on.
@@ -67,6 +70,8 @@ impl App {
             let name = one.issuer.clone();
             issuers.push(Issuer::new(one.clone()).map_err(|reason| format!("setting issuers, {name}: {reason}"))?);
         }
+        let kept = Arc::new(Kept::new(settings.kept_bytes));
+        store.tell(Arc::<Kept>::clone(&kept));
         let contract = Contract::new(openapi::document()).map_err(|e| e.to_string())?;
         Ok(Self {
             policy: Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() },
@@ -78,6 +83,7 @@ impl App {
             in_flight: InFlight::default(),
             rates: Rates::new(&settings),
             load: Load::default(),
+            kept,
             metrics,
             is_leaving: AtomicBool::new(false),
             read_model: OnceLock::new(),
@@ -89,7 +95,9 @@ impl App {
     fn begin(&self) -> std::io::Result<()> {
         if self.read_model.get().is_none() {
             let folder = self.settings.data_dir.join("search");
-            let _another_was_faster = self.read_model.set(ReadModel::start(self.store.clone(), folder, Vec::new())?);
+            // After the index: an answer made from it before it changed must not hold after.
+            let others = vec![Arc::clone(&self.kept) as Arc<dyn Listener>];
+            let _another_was_faster = self.read_model.set(ReadModel::start(self.store.clone(), folder, others)?);
         }
         Ok(())
     }
@@ -100,6 +108,11 @@ impl App {
             Some(model) => model.get().await,
             None => Err(Error::Internal("a request before the server began".to_owned())),
         }
+    }
+
+    /// Whether this instance has heard of all that was committed anywhere up to so long ago.
+    pub fn has_heard(&self, within: Duration) -> bool {
+        self.read_model.get().is_some_and(|model| model.has_heard(within))
     }
 
     /// The index, if it is there.

@@ -138,6 +138,10 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_BACKLOG", value_name = "N", global = true)]
     pub backlog: Option<i32>,
 
+    /// Memory for answers to requests without a token, in bytes; 0: none is kept [default: 33554432]
+    #[arg(long, env = "GOUVTECH_KEPT_BYTES", value_name = "N", global = true)]
+    pub kept_bytes: Option<u64>,
+
     /// Requests worked on at once; more get 503 at once [default: 16 for each database connection]
     #[arg(long, env = "GOUVTECH_MAX_IN_FLIGHT", value_name = "N", global = true)]
     pub max_in_flight: Option<usize>,
@@ -304,6 +308,7 @@ pub struct Settings {
     pub write_timeout_seconds: u64,
     pub max_connections: usize,
     pub backlog: i32,
+    pub kept_bytes: u64,
     pub max_in_flight: usize,
     pub shutdown_grace_seconds: u64,
     pub rate_limit_reads: u32,
@@ -411,6 +416,7 @@ impl Settings {
             write_timeout_seconds: setting!(write_timeout_seconds, 30, 1..=3600),
             max_connections: setting!(max_connections, 8192, 1..=1_000_000),
             backlog: setting!(backlog, 1024, 1..=65_535),
+            kept_bytes: setting!(kept_bytes, 33_554_432, 0..=1 << 40),
             max_in_flight: setting!(max_in_flight, 16 * usize::try_from(connections).unwrap_or(1), 1..=1_000_000),
             shutdown_grace_seconds: setting!(shutdown_grace_seconds, 2, 0..=600),
             rate_limit_reads: setting!(rate_limit_reads, 6000, 0..=1_000_000),

@@ -10,7 +10,7 @@
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
-//!   [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
+//!   [`kept`]: public answers kept in memory; [`config`]: the settings; [`cli`]: the commands; [`import`]: sheets and
 //!   organisations of other catalogues; [`seed`]: what a new catalogue starts
 //!   with; [`deadlines`]: what the calendar does; [`doctor`]: whether a database is sound; [`clock`]: the only clock.
 //! - `fuzzing`, in tests and fuzz builds only: what must hold of every parser, whatever it is given.
@@ -36,6 +36,7 @@ pub mod families;
 pub mod fuzzing;
 pub mod http;
 pub mod import;
+pub mod kept;
 pub mod labels;
 pub mod metrics;
 pub mod openapi;

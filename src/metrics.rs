@@ -68,6 +68,16 @@ metrics! {
     shed: IntCounter("gouvtech_http_requests_shed_total");
     /// Requests refused by a rate limit.
     limited: IntCounterVec("gouvtech_http_requests_rate_limited_total", "policy");
+    /// Answers that were kept, and needed no handler.
+    kept_hits: IntCounter("gouvtech_kept_answers_hits_total");
+    /// Answers that may be kept and had to be computed.
+    kept_misses: IntCounter("gouvtech_kept_answers_misses_total");
+    /// Kept answers given up for want of room.
+    kept_evictions: IntCounter("gouvtech_kept_answers_evictions_total");
+    /// Memory of the kept answers, in bytes.
+    kept_bytes: IntGauge("gouvtech_kept_answers_bytes");
+    /// Memory that kept answers may take, in bytes.
+    kept_limit: IntGauge("gouvtech_kept_answers_limit_bytes");
     /// Problems answered, by code.
     problems: IntCounterVec("gouvtech_http_problems_total", "code");
     /// Refusals of access, by reason.
@@ -166,6 +176,12 @@ impl Metrics {
         set(&self.queue, stats.queue_length);
         set(&self.queue_limit, stats.queue_capacity);
         set(&self.wal, stats.wal_bytes);
+        let kept = app.kept.stats();
+        set(&self.kept_bytes, kept.bytes);
+        set(&self.kept_limit, kept.limit);
+        follow(&self.kept_hits, kept.hits);
+        follow(&self.kept_misses, kept.misses);
+        follow(&self.kept_evictions, kept.evictions);
         follow(&self.batches, stats.batches);
         follow(&self.batched_writes, stats.batched_writes);
         follow(&self.retries, stats.retries);

@@ -27,6 +27,7 @@ mod hostile;
 mod idempotency;
 mod import;
 mod issuers;
+mod kept;
 mod keys;
 mod labels;
 mod limits;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(doctor::cases());
     cases.extend(evaluations::cases());
     cases.extend(follower::cases());
+    cases.extend(kept::cases());
     cases.extend(keys::cases());
     cases.extend(labels::cases());
     cases.extend(hostile::cases());

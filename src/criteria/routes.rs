@@ -11,6 +11,7 @@ use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Page, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -49,6 +50,7 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
 #[utoipa::path(get, path = "/api/v1/criteria-sets", tag = "criteria", security((), ("bearer" = [])),
     responses((status = 200, description = "The sets.", body = Page<CriteriaSetView>)))]
 async fn list_criteria_sets(visitor: Visitor, reply: Reply) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let today = reply.app.store.clock().now().day();
     let sets = reply
         .app
@@ -70,6 +72,7 @@ async fn list_criteria_sets(visitor: Visitor, reply: Reply) -> Result<HttpRespon
     params(("id" = Id, Path, description = "Identifier of the set.")),
     responses((status = 200, description = "The set, without its criteria.", body = CriteriaSetView)))]
 async fn find_criteria_set(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let today = reply.app.store.clock().now().day();
     let view = reply
         .app
@@ -100,6 +103,7 @@ async fn list_criteria_of_set(
     id: Path<String>,
     query: Query<CriterionFilter>,
 ) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let criteria = reply
         .app
         .store
@@ -120,6 +124,7 @@ async fn list_criteria_of_set(
         ("code" = String, Path, description = "Code of the criterion.", max_length = 10, example = "SEC-01")),
     responses((status = 200, description = "The criterion.", body = CriterionView)))]
 async fn find_criterion_of_set(visitor: Visitor, reply: Reply, path: Path<(String, String)>) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let (id, code) = path.into_inner();
     let (version, view) = reply
         .app
@@ -140,6 +145,7 @@ async fn find_criterion_of_set(visitor: Visitor, reply: Reply, path: Path<(Strin
     params(CriterionFilter),
     responses((status = 200, description = "The criteria.", body = Page<CriterionView>)))]
 async fn list_criteria(visitor: Visitor, reply: Reply, query: Query<CriterionFilter>) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let today = reply.app.store.clock().now().day();
     let criteria = reply
         .app
@@ -162,6 +168,7 @@ async fn list_criteria(visitor: Visitor, reply: Reply, query: Query<CriterionFil
     params(("code" = String, Path, description = "Code of the criterion.", max_length = 10, example = "SEC-01")),
     responses((status = 200, description = "The criterion.", body = CriterionView)))]
 async fn find_criterion(visitor: Visitor, reply: Reply, code: Path<String>) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let today = reply.app.store.clock().now().day();
     let (version, view) = reply
         .app
@@ -181,6 +188,7 @@ async fn find_criterion(visitor: Visitor, reply: Reply, code: Path<String>) -> R
 #[utoipa::path(get, path = "/api/v1/themes", tag = "criteria", security((), ("bearer" = [])),
     responses((status = 200, description = "The themes, in order.", body = Page<ThemeView>)))]
 async fn list_themes(visitor: Visitor, reply: Reply) -> Result<HttpResponse> {
+    reply.shows(Shows::Criteria);
     let today = reply.app.store.clock().now().day();
     let themes = reply
         .app

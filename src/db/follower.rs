@@ -8,7 +8,7 @@
 //! what the entry names.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -100,6 +100,15 @@ struct Shared {
     commits: Arc<Commits>,
     position: AtomicI64,
     is_up: AtomicBool,
+    /// When the last look that succeeded began, in milliseconds since `since`.
+    since: Instant,
+    looked_at: AtomicU64,
+}
+
+impl Shared {
+    fn millis(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Follower {
@@ -109,8 +118,13 @@ impl Follower {
     /// What the system says about a new thread.
     pub fn start(store: &Store, from: Bookmark, listeners: Vec<Arc<dyn Listener>>) -> std::io::Result<Self> {
         let commits = Arc::clone(store.commits());
-        let shared =
-            Arc::new(Shared { commits, position: AtomicI64::new(from.position()), is_up: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            commits,
+            position: AtomicI64::new(from.position()),
+            is_up: AtomicBool::new(false),
+            since: Instant::now(),
+            looked_at: AtomicU64::new(0),
+        });
         let (told, heard) = watch::channel(0);
         let reader = Reader {
             store: store.aside(),
@@ -132,6 +146,12 @@ impl Follower {
     /// Whether the last look at the journal succeeded.
     pub fn is_up(&self) -> bool {
         self.shared.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether listeners have heard of all that was committed anywhere up to so long ago.
+    pub fn is_within(&self, age: Duration) -> bool {
+        let looked_at = self.shared.looked_at.load(Ordering::Relaxed);
+        u128::from(self.shared.millis().saturating_sub(looked_at)) <= age.as_millis()
     }
 
     /// Waits until listeners have heard of every commit that this process has made
@@ -172,8 +192,10 @@ impl Reader {
     fn work(mut self) {
         let mut known = self.shared.commits.count();
         loop {
+            let begins = self.shared.millis();
             let next = match self.look() {
                 Ok(()) => {
+                    self.shared.looked_at.store(begins, Ordering::Relaxed);
                     self.shared.is_up.store(true, Ordering::Relaxed);
                     // What was committed before the look was seen by it.
                     self.told.send_replace(known);

@@ -83,6 +83,31 @@ pub struct Change {
     pub changed: Json<Value>,
 }
 
+/// What an entry says, before anybody reads it in the journal.
+#[derive(Debug, Clone)]
+pub struct News {
+    pub resource: Resource,
+    pub id: Id,
+    pub action: String,
+    pub changed: Value,
+}
+
+/// Who has to know what this process changed, before whoever changed it is answered. Of what
+/// others change, the follower tells.
+pub trait Keeper: Send + Sync {
+    /// Told after the commit; also when its outcome is unknown, or somebody's part of it failed:
+    /// who forgets too much is slow, who forgets too little is wrong.
+    fn hear(&self, news: &[News]);
+}
+
+/// What changed, with the solution it is about, so that a reader of the entry need not look it up.
+pub fn of_solution(mut changed: Value, solution: Id) -> Value {
+    if let Value::Object(members) = &mut changed {
+        members.insert("solution".to_owned(), json!(solution));
+    }
+    changed
+}
+
 /// Where a reader of the journal has got to; the default is before the first entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bookmark {
@@ -234,7 +259,10 @@ impl Tx<'_> {
             })
             .collect();
         crate::insert_all!(self.db, changes::table, &rows);
-        self.is_recorded = true;
+        self.news.extend(rows.into_iter().map(|row| {
+            let NewChange { resource, resource_id, action, changed, .. } = row;
+            News { resource, id: resource_id, action: action.to_owned(), changed: changed.0 }
+        }));
         Ok(())
     }
 

@@ -20,7 +20,7 @@ mod writer;
 
 pub use dialect::Backend;
 pub use follower::{Follower, Listener};
-pub use journal::{Actor, Resource};
+pub use journal::{Actor, Keeper, News, Resource};
 pub use limits::Limits;
 pub use store::{Store, StoreStats, Tx};
 pub use types::{Id, Instant, Json};

@@ -9,8 +9,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -19,7 +19,7 @@ use tokio::time::{Instant as Moment, timeout_at};
 
 use super::dialect::{self, Access, Backend, Failure};
 use super::follower::Commits;
-use super::journal::Actor;
+use super::journal::{Actor, Keeper, News};
 use super::limits::Limits;
 use super::pool::Pool;
 use super::ticket::{Busy, Gauges, Stage, Ticket};
@@ -42,7 +42,20 @@ pub struct Store {
     limits: Limits,
     gauges: Arc<Gauges>,
     commits: Arc<Commits>,
+    keepers: Keepers,
     clock: Clock,
+}
+
+/// Who is told of what is committed here.
+#[derive(Clone, Default)]
+struct Keepers(Arc<RwLock<Vec<Arc<dyn Keeper>>>>);
+
+impl Keepers {
+    fn tell(&self, news: &[News]) {
+        if !news.is_empty() {
+            self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|keeper| keeper.hear(news));
+        }
+    }
 }
 
 /// How a store is doing, for whoever watches it.
@@ -105,7 +118,7 @@ impl Store {
                 (pool, Some(Arc::new(writer)))
             }
         };
-        Ok(Self { pool, writer, backend, limits: *limits, gauges, commits, clock })
+        Ok(Self { pool, writer, backend, limits: *limits, gauges, commits, keepers: Keepers::default(), clock })
     }
 
     /// The same database by one reading connection of its own, which requests cannot keep
@@ -119,6 +132,11 @@ impl Store {
         let gauges = Arc::<Gauges>::default();
         let pool = Arc::new(Pool::new(Arc::clone(&self.backend), access, limits, Arc::clone(&gauges), None));
         Self { pool, writer: None, limits, gauges, ..self.clone() }
+    }
+
+    /// Has a keeper told, from now on, of whatever is committed through this store.
+    pub fn tell(&self, keeper: Arc<dyn Keeper>) {
+        self.keepers.0.write().unwrap_or_else(PoisonError::into_inner).push(keeper);
     }
 
     pub fn backend(&self) -> &Backend {
@@ -193,7 +211,7 @@ impl Store {
         let end = Moment::now() + self.limits.deadline;
         let (reply, answer) = oneshot::channel();
         let (clock, span) = (self.clock.clone(), tracing::Span::current());
-        let (is_recorded, value) = (false, None);
+        let (news, keepers, value) = (Vec::new(), self.keepers.clone(), None);
         let ticket_of_work = Arc::clone(&ticket);
         writer.submit(Box::new(Write {
             ticket: ticket_of_work,
@@ -201,7 +219,8 @@ impl Store {
             work,
             clock,
             span,
-            is_recorded,
+            news,
+            keepers,
             value,
             reply,
         }))?;
@@ -329,14 +348,15 @@ impl Store {
         actor: &Actor,
         work: &impl Fn(&mut Tx<'_>) -> Result<T>,
     ) -> Attempt<T> {
-        let mut tx = Tx { now: self.clock.now(), actor, actor_id: None, is_recorded: false, db };
+        let mut news = Vec::new();
+        let mut tx = Tx { now: self.clock.now(), actor, actor_id: None, news: &mut news, db };
         // A panic must not give the connection back inside an open transaction.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
-        let is_recorded = tx.is_recorded;
         match outcome {
             Ok(Ok(value)) if ticket.may_commit() => match db.commit() {
                 Ok(()) => {
-                    if is_recorded {
+                    self.keepers.tell(&news);
+                    if !news.is_empty() {
                         self.commits.made();
                     }
                     Attempt { outcome: Ok(Ok(value)), is_fit: true }
@@ -348,6 +368,7 @@ impl Store {
                     let is_unknown = failure.leaves_commit_unknown() || !is_closed;
                     if is_unknown && failure != Failure::StorageFull {
                         self.gauges.unknown_outcomes.fetch_add(1, Ordering::Relaxed);
+                        self.keepers.tell(&news);
                         let error = Error::outcome_unknown(&error.to_string());
                         return Attempt { outcome: Ok(Err(error)), is_fit: false };
                     }
@@ -403,7 +424,8 @@ struct Write<T, F> {
     work: F,
     clock: Clock,
     span: tracing::Span,
-    is_recorded: bool,
+    news: Vec<News>,
+    keepers: Keepers,
     value: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
@@ -414,7 +436,7 @@ where
     F: Fn(&mut Tx<'_>) -> Result<T> + Send,
 {
     fn is_recorded(&self) -> bool {
-        self.is_recorded
+        !self.news.is_empty()
     }
 
     fn is_wanted(&self) -> bool {
@@ -422,16 +444,16 @@ where
     }
 
     fn run(&mut self, db: &mut Db) -> Result<bool> {
-        let mut tx = Tx { now: self.clock.now(), actor: &self.actor, actor_id: None, is_recorded: false, db };
+        let mut tx = Tx { now: self.clock.now(), actor: &self.actor, actor_id: None, news: &mut self.news, db };
         let work = &self.work;
         let outcome = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| work(&mut tx))));
-        self.is_recorded = tx.is_recorded;
         self.value = Some(outcome.map_err(|_| Error::Internal("a write panicked".to_owned()))??);
         Ok(self.ticket.may_commit())
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { ticket, actor: _, work, clock: _, span: _, is_recorded: _, value, reply } = *self;
+        let Self { ticket, actor: _, work, clock: _, span: _, news, keepers, value, reply } = *self;
+        keepers.tell(&news);
         let _nobody_waits = ticket.finish();
         // What the work holds is let go before anybody can see that it is done.
         drop(work);
@@ -447,8 +469,8 @@ pub struct Tx<'a> {
     pub now: Instant,
     pub actor: &'a Actor,
     pub(super) actor_id: Option<super::Id>,
-    /// Whether the journal has an entry of it.
-    pub(super) is_recorded: bool,
+    /// What it has put into the journal.
+    pub(super) news: &'a mut Vec<News>,
 }
 
 impl Tx<'_> {
@@ -477,10 +499,7 @@ impl Tx<'_> {
         at: Instant,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut part = Tx { db: &mut *self.db, now: at, actor, actor_id: None, is_recorded: false };
-        let outcome = work(&mut part);
-        self.is_recorded |= part.is_recorded;
-        outcome
+        work(&mut Tx { db: &mut *self.db, now: at, actor, actor_id: None, news: &mut *self.news })
     }
 }
 

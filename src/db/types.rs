@@ -109,6 +109,14 @@ impl Instant {
         self.0.with_timezone(&chrono_tz::Europe::Paris).date_naive()
     }
 
+    /// When the day of this instant ends.
+    pub fn end_of_day(self) -> Self {
+        let paris = chrono_tz::Europe::Paris;
+        let midnight = self.day().succ_opt().and_then(|day| day.and_hms_opt(0, 0, 0));
+        let ends = midnight.and_then(|midnight| midnight.and_local_timezone(paris).earliest());
+        Self(ends.map_or(self.0, |ends| ends.to_utc()))
+    }
+
     pub fn plus_days(self, days: i64) -> Self {
         Self(self.0.checked_add_signed(TimeDelta::days(days)).unwrap_or(self.0))
     }

@@ -20,6 +20,7 @@ use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Page, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::labels::model::{Application, Finding, Label};
 use crate::labels::rules::FindingResult;
 use crate::organisations::Viewer;
@@ -123,7 +124,7 @@ async fn list_criteria_of_solution(
 ) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let caller = visitor.0.clone();
-    let (items, shown) = reply
+    let (solution, items, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -135,11 +136,12 @@ async fn list_criteria_of_solution(
             let source = Source { solution: solution.id, owner, resource: Resource::Solution, id: solution.id };
             let declared = items.iter().filter_map(|item| item.declared.as_ref());
             let shown = source.if_restricted(&viewer, declared.flat_map(|declared| &declared.evidence));
-            Ok((items, shown.into_iter().collect()))
+            Ok((solution.id, items, shown.into_iter().collect()))
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
     let total = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    reply.shows(Shows::Solution(solution));
     reply.page(&Page { items, next: None, total })
 }
 

@@ -13,6 +13,7 @@ use super::view::{
 };
 use crate::criteria::Criterion;
 use crate::criteria::model::CriteriaSet;
+use crate::db::journal::of_solution;
 use crate::db::schema::{answers, contestations, evaluation_results, evaluations, solutions};
 use crate::db::seals::Sealed;
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
@@ -271,7 +272,7 @@ impl Evaluation {
     pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
         self.updated_at = tx.now;
         self.change(tx)?;
-        tx.record(action, Resource::Evaluation, self.id, self.version, changed)
+        tx.record(action, Resource::Evaluation, self.id, self.version, of_solution(changed, self.solution_id))
     }
 
     /// What is submitted or put in force answers the set in force, of a public solution.
@@ -352,7 +353,13 @@ impl Evaluation {
         )
         .execute(tx.db)?;
         crate::http::conditional::changed_one(rows, self.version)?;
-        tx.record("delete_evaluation", Resource::Evaluation, self.id, self.version, json!({}))
+        tx.record(
+            "delete_evaluation",
+            Resource::Evaluation,
+            self.id,
+            self.version,
+            json!({"solution": self.solution_id}),
+        )
     }
 
     /// Loads all that its view shows.

@@ -11,6 +11,7 @@ use crate::db::Json;
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 use crate::persons::accesses;
 use crate::solutions::model::Solution;
@@ -86,16 +87,18 @@ async fn list_evaluations_of_solution(
     query: Query<EvaluationFilter>,
 ) -> Result<HttpResponse> {
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let page = reply
+    let (solution, page) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = Solution::visible(db, &id, &viewer)?;
             refuse_archived(db, &solution)?;
-            Ok(Evaluation::page(db, &query, Some(solution.id), &viewer, &slice)?.map(EvaluationSummary::from))
+            let page = Evaluation::page(db, &query, Some(solution.id), &viewer, &slice)?;
+            Ok((solution.id, page.map(EvaluationSummary::from)))
         })
         .await?;
+    reply.shows(Shows::Solution(solution));
     reply.page(&page)
 }
 
@@ -118,6 +121,7 @@ async fn find_evaluation_in_force(visitor: Visitor, reply: Reply, id: Path<Strin
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
+    reply.shows(Shows::Solution(view.solution_id));
     reply.one(view.version, &view)
 }
 

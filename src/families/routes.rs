@@ -7,6 +7,7 @@ use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Page, Reply};
+use crate::kept::generations::Shows;
 
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![list_families, find_family]
@@ -18,6 +19,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[utoipa::path(get, path = "/api/v1/families", tag = "families", security((), ("bearer" = [])),
     responses((status = 200, description = "The families.", body = Page<FamilyView>)))]
 async fn list_families(_: Visitor, reply: Reply) -> Result<HttpResponse> {
+    reply.shows(Shows::Program);
     let total = i64::try_from(FAMILIES.len()).unwrap_or(i64::MAX);
     reply.page(&Page { items: FAMILIES.clone(), next: None, total })
 }
@@ -29,5 +31,6 @@ async fn list_families(_: Visitor, reply: Reply) -> Result<HttpResponse> {
     params(("code" = String, Path, description = "Code of the family.", max_length = 60, example = "demarches_en_ligne")),
     responses((status = 200, description = "The family.", body = FamilyView)))]
 async fn find_family(_: Visitor, reply: Reply, code: Path<String>) -> Result<HttpResponse> {
+    reply.shows(Shows::Program);
     reply.one(0, super::find(&code).ok_or_else(Error::not_found)?)
 }

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -27,6 +28,7 @@ use super::text::Locale;
 use crate::app::App;
 use crate::auth::guard::Identity;
 use crate::error::{Code, Error, Problem};
+use crate::kept::{self, Answer, Served};
 use crate::text;
 
 /// Marks an error that has the form of another standard than RFC 9457.
@@ -41,6 +43,8 @@ pub struct Head {
     if_none_match: Option<String>,
     cors: Cors,
     left: Option<Left>,
+    /// The answer, when it was kept.
+    kept: Option<Arc<Answer>>,
     /// What kind of caller it has, for those who count.
     caller: &'static str,
     app: Data<App>,
@@ -56,6 +60,7 @@ impl Head {
             if_none_match: joined(request.headers(), &IF_NONE_MATCH),
             cors: Cors::of(request.method(), request.headers(), &app.settings),
             left: None,
+            kept: None,
             caller: "unknown",
             app,
         }
@@ -100,10 +105,12 @@ pub async fn guard(
     let outcome = serve(request, next, &mut head, client).instrument(span.clone()).await;
     let _entered = span.enter();
     let (status, route) = match &outcome {
+        Ok(response) if head.kept.is_some() => (response.status(), None),
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(error) => (error.as_response_error().status_code(), None),
     };
-    let (route, took) = (route.as_deref().unwrap_or("-"), began.elapsed());
+    let route = head.kept.as_ref().map(|kept| kept.route.as_str()).or(route.as_deref()).unwrap_or("-");
+    let took = began.elapsed();
     tracing::info!(
         status = status.as_u16(),
         route,
@@ -167,14 +174,33 @@ async fn serve(
             }
         }
     }
+    // Whoever has not heard of the others for a while no longer knows what holds.
+    let coding = app.kept.coding(&request).filter(|_| app.has_heard(kept::HEARD_WITHIN));
+    let now = app.store.clock().now();
+    if let Some(answer) = coding.and_then(|coding| app.kept.find(coding, &request, now)) {
+        let response = answer.response();
+        head.kept = Some(answer);
+        return Ok(request.into_response(response));
+    }
     request.extensions_mut().insert(identity);
     request.extensions_mut().insert(client);
     if let Some(place) = &place {
         let payload = request.take_payload();
         request.set_payload(load::waited(payload, Rc::clone(place)));
     }
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(result) => result.map(ServiceResponse::map_into_boxed_body),
+    let handled = async {
+        let Some(coding) = coding else { return next.call(request).await.map(ServiceResponse::map_into_boxed_body) };
+        Ok(match app.kept.compute(coding, request, next, now).await? {
+            Served::Other(response) => response,
+            Served::Kept(request, answer) => {
+                let response = ServiceResponse::new(request, answer.response());
+                head.kept = Some(answer);
+                response
+            }
+        })
+    };
+    match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(result) => result,
         Err(_) => {
             app.metrics.panics.inc();
             Err(actix_web::Error::from(Error::Internal("a handler panicked".to_owned())))

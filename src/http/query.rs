@@ -73,7 +73,7 @@ pub(crate) fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &
         };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
-// These are one comma-separated list each, empty as `include=`; any other list is a repeated parameter.
+            // These are one comma-separated list each, empty as `include=`; any other list is a repeated parameter.
             let texts: Vec<&str> = match COMMAS.contains(&parameter.as_str()) {
                 true if text.is_empty() => Vec::new(),
                 true => text.split(',').collect(),

@@ -7,7 +7,7 @@ use std::future::{Ready, ready};
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::db::Tx;
 use crate::error::{Error, Fault, Result};
+use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 use crate::text;
 
@@ -150,6 +151,12 @@ impl Reply {
     /// For writes of callers who act for no organisation yet: the handler says what they may.
     pub fn for_anybody(self) -> Self {
         Self { needs_organisation: false, ..self }
+    }
+
+    /// Says what the answer shows, so that it is kept until that changes. Unsaid, it is kept until
+    /// anything of the public catalogue does.
+    pub fn shows(&self, what: Shows) {
+        self.request.extensions_mut().insert(what);
     }
 
     /// Reads where in a list the caller is.
@@ -285,10 +292,7 @@ impl Reply {
     fn builder(&self) -> actix_web::HttpResponseBuilder {
         let mut response = HttpResponse::Ok();
         response.content_type("application/json");
-        response.insert_header((
-            CACHE_CONTROL,
-            if self.is_private { "private, no-store" } else { "public, max-age=10, stale-while-revalidate=60" },
-        ));
+        response.insert_header((CACHE_CONTROL, if self.is_private { "private, no-store" } else { PUBLIC }));
         response
     }
 
@@ -318,6 +322,9 @@ impl Reply {
         if faults.is_empty() { Ok(Some(fields.iter().cloned().collect())) } else { Err(Error::malformed(faults)) }
     }
 }
+
+/// What an answer says that anybody may keep.
+pub const PUBLIC: &str = "public, max-age=10, stale-while-revalidate=60";
 
 /// As the document says of `fields`.
 const MAX_FIELDS: usize = 100;

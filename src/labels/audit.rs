@@ -414,7 +414,8 @@ fn grant(tx: &mut Tx<'_>, application: &Application, decision: &Decision, number
         updated_at: tx.now,
     };
     label.insert(tx.db)?;
-    tx.record("grant_label", Resource::Label, label.id, 1, json!({"number": label.number, "status": label.status}))?;
+    let changed = json!({"solution": label.solution_id, "number": label.number, "status": label.status});
+    tx.record("grant_label", Resource::Label, label.id, 1, changed)?;
     Solution::find_by_id(tx.db, application.solution_id)?.refresh_published_facets(tx.db)
 }
 

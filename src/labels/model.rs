@@ -15,6 +15,7 @@ use super::view::{
 use crate::auth::Role;
 use crate::criteria::Criterion;
 use crate::criteria::model::CriteriaSet;
+use crate::db::journal::of_solution;
 use crate::db::schema::{audit_reports, counters, findings, label_applications, label_decisions, labels};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
@@ -179,7 +180,7 @@ impl Application {
     pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
         self.updated_at = tx.now;
         self.change(tx)?;
-        tx.record(action, Resource::LabelApplication, self.id, self.version, changed)
+        tx.record(action, Resource::LabelApplication, self.id, self.version, of_solution(changed, self.solution_id))
     }
 
     pub fn findings(&self, db: &mut Db) -> Result<Vec<Finding>> {
@@ -334,7 +335,7 @@ impl Label {
     pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
         self.updated_at = tx.now;
         self.change(tx)?;
-        tx.record(action, Resource::Label, self.id, self.version, changed)?;
+        tx.record(action, Resource::Label, self.id, self.version, of_solution(changed, self.solution_id))?;
         Solution::find_by_id(tx.db, self.solution_id)?.refresh_published_facets(tx.db)
     }
 }

@@ -10,6 +10,7 @@ use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Page, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 use crate::solutions::model::Solution;
 
@@ -66,16 +67,17 @@ async fn find_label(visitor: Visitor, reply: Reply, number: Path<String>) -> Res
     responses((status = 200, description = "The labels, on one page.", body = Page<LabelView>)))]
 async fn list_labels_of_solution(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
-    let items = reply
+    let (solution, items) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
             let solution = Solution::visible(db, &id, &viewer)?;
             let labels = Label::of_solution(db, solution.id)?;
-            model::views(db, labels, today)
+            Ok((solution.id, model::views(db, labels, today)?))
         })
         .await?;
+    reply.shows(Shows::Solution(solution));
     let total = i64::try_from(items.len()).unwrap_or(i64::MAX);
     reply.page(&Page { items, next: None, total })
 }

@@ -12,6 +12,7 @@ use crate::db::{Db, Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -35,6 +36,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     params(OrganisationFilter),
     responses((status = 200, description = "A page of organisations.", body = Page<OrganisationView>)))]
 async fn list_organisations(visitor: Visitor, reply: Reply, query: Query<OrganisationFilter>) -> Result<HttpResponse> {
+    reply.shows(Shows::Organisations);
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let page = reply
         .app
@@ -154,6 +156,7 @@ fn claimed_kinds(caller: &Principal, details: &OrganisationDetails) -> Vec<Fault
     params(("id" = Id, Path, description = "Identifier of the organisation.")),
     responses((status = 200, description = "The organisation.", body = OrganisationView)))]
 async fn find_organisation(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
+    reply.shows(Shows::Organisations);
     let id = Id::parse(&id).ok_or_else(Error::not_found)?;
     let view = reply
         .app

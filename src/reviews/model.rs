@@ -10,6 +10,7 @@ use super::rating::{ReviewRating, tally};
 use super::reader::Reader;
 use super::rules::{Command, ReviewGround, ReviewStatus, Stage, counted_since, counts, step};
 use super::view::{ReviewFilter, ReviewSort};
+use crate::db::journal::of_solution;
 use crate::db::schema::{reviews, solution_facets, solutions};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
@@ -192,7 +193,7 @@ impl Review {
         self.is_counted = counts(self.status, self.published_at, tx.now);
         self.updated_at = tx.now;
         self.change(tx)?;
-        tx.record(action, Resource::Review, self.id, self.version, changed)?;
+        tx.record(action, Resource::Review, self.id, self.version, of_solution(changed, self.solution_id))?;
         if was_counted != self.is_counted {
             refresh(tx.db, self.solution_id, tx.now)?;
         }
@@ -256,7 +257,8 @@ impl Review {
             diesel::delete(reviews::table.filter(reviews::id.eq(self.id).and(reviews::version.eq(self.version))))
                 .execute(tx.db)?;
         crate::http::conditional::changed_one(rows, self.version)?;
-        tx.record("delete_review", Resource::Review, self.id, self.version, json!({"status": [self.status, null]}))
+        let changed = json!({"solution": self.solution_id, "status": [self.status, null]});
+        tx.record("delete_review", Resource::Review, self.id, self.version, changed)
     }
 }
 
@@ -403,9 +405,15 @@ pub fn age_out(tx: &mut Tx<'_>) -> Result<usize> {
         .limit(AGED_AT_ONCE)
         .select((reviews::id, reviews::version, reviews::solution_id))
         .load(tx.db)?;
-    for (id, version, _) in &aged {
+    for (id, version, solution) in &aged {
         diesel::update(reviews::table.find(*id)).set(reviews::is_counted.eq(false)).execute(tx.db)?;
-        tx.record("age_review", Resource::Review, *id, *version, json!({"is_counted": [true, false]}))?;
+        tx.record(
+            "age_review",
+            Resource::Review,
+            *id,
+            *version,
+            json!({"solution": solution, "is_counted": [true, false]}),
+        )?;
     }
     let touched: std::collections::BTreeSet<Id> = aged.iter().map(|(_, _, solution)| *solution).collect();
     for solution in touched {

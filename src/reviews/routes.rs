@@ -14,6 +14,7 @@ use crate::db::{Db, Id, Resource};
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 use crate::solutions::model::Solution;
 use crate::solutions::routes::refuse_archived;
@@ -57,16 +58,17 @@ async fn list_reviews_of_solution(
     query: Query<ReviewFilter>,
 ) -> Result<HttpResponse> {
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
-    let page = reply
+    let (solution, page) = reply
         .app
         .store
         .read(move |db| {
             let reader = Reader::of(db, visitor.0.as_ref())?;
             let solution = reviewed(db, &id, &reader.viewer)?;
             let Page { items, next, total } = model::page(db, Scope::Solution(solution.id), &query, &reader, &slice)?;
-            Ok(Page { items: view::views(db, items, &reader)?, next, total })
+            Ok((solution.id, Page { items: view::views(db, items, &reader)?, next, total }))
         })
         .await?;
+    reply.shows(Shows::Solution(solution));
     reply.page(&page)
 }
 
@@ -121,14 +123,16 @@ async fn create_review(
     params(("id" = String, Path, description = "Identifier or slug of the solution.", max_length = 100)),
     responses((status = 200, description = "Count, averages and distribution.", body = ReviewRating)))]
 async fn find_rating(visitor: Visitor, reply: Reply, id: Path<String>) -> Result<HttpResponse> {
-    let rating = reply
+    let (solution, rating) = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            model::rating(&reviewed(db, &id, &viewer)?)
+            let solution = reviewed(db, &id, &viewer)?;
+            Ok((solution.id, model::rating(&solution)?))
         })
         .await?;
+    reply.shows(Shows::Solution(solution));
     // Nobody writes it: it has no version of its own.
     reply.one(0, &rating)
 }

@@ -87,6 +87,11 @@ impl ReadModel {
         self.live.borrow().clone()
     }
 
+    /// Whether all listeners have heard of what was committed anywhere up to so long ago.
+    pub fn has_heard(&self, within: Duration) -> bool {
+        self.live.borrow().as_ref().is_some_and(|live| live.follower.is_within(within))
+    }
+
     /// The index, with everything this instance has committed so far, unless that
     /// takes longer than a reader may wait.
     pub async fn get(&self) -> Result<Arc<Live>> {

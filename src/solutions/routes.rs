@@ -11,6 +11,7 @@ use crate::db::{Db, Instant};
 use crate::error::{Code, Error, Problem, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Patch, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
 use crate::persons::accesses;
@@ -102,6 +103,7 @@ async fn find_solution(
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
+    reply.shows(Shows::Solution(view.id));
     reply.one(view.version, &view)
 }
 

@@ -120,6 +120,11 @@ pub fn step(at: Stage, command: Command) -> Option<Stage> {
 }
 
 impl SolutionStatus {
+    /// Read by the public, now or once: in lists, by its address, or as a tombstone.
+    pub fn was_public(self) -> bool {
+        !matches!(self, Self::Draft | Self::Submitted | Self::ChangesRequested | Self::Rejected)
+    }
+
     /// In public lists, with its last published version.
     pub fn is_public(self) -> bool {
         matches!(self, Self::Published | Self::Outdated)

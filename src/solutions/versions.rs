@@ -17,6 +17,7 @@ use crate::db::{Db, Resource};
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
 use crate::http::{IfMatch, Page, Query, Reply};
+use crate::kept::generations::Shows;
 use crate::labels::model::examines;
 use crate::organisations::Viewer;
 use crate::persons::accesses::{self, Source};
@@ -78,7 +79,7 @@ async fn list_solution_versions(
 ) -> Result<HttpResponse> {
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let caller = visitor.0.clone();
-    let (page, shown) = reply
+    let (solution, page, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -88,10 +89,11 @@ async fn list_solution_versions(
             let page = SolutionVersion::page(db, solution.id, &slice)?;
             let page = page.map(|row| SolutionVersionView::new(row, solution.organisation_id, &viewer, is_examiner));
             let shown = restricted(&solution, &viewer, page.items.iter().map(|view| &view.sheet));
-            Ok((page, shown))
+            Ok((solution.id, page, shown))
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
+    reply.shows(Shows::Solution(solution));
     reply.page(&page)
 }
 
@@ -106,7 +108,7 @@ async fn find_solution_version(visitor: Visitor, reply: Reply, path: Path<(Strin
     let (id, n) = path.into_inner();
     let n = number(&n)?;
     let caller = visitor.0.clone();
-    let (view, shown) = reply
+    let (solution, view, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -116,10 +118,11 @@ async fn find_solution_version(visitor: Visitor, reply: Reply, path: Path<(Strin
             let version = SolutionVersion::find(db, solution.id, n)?;
             let view = SolutionVersionView::new(version, solution.organisation_id, &viewer, is_examiner);
             let shown = restricted(&solution, &viewer, [&view.sheet]);
-            Ok((view, shown))
+            Ok((solution.id, view, shown))
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
+    reply.shows(Shows::Solution(solution));
     reply.one(view.number, &view)
 }
 
@@ -139,7 +142,7 @@ async fn diff_solution_versions(
     let (id, n, m) = path.into_inner();
     let (from, to) = (number(&n)?, number(&m)?);
     let caller = visitor.0.clone();
-    let (view, shown) = reply
+    let (solution, view, shown) = reply
         .app
         .store
         .read(move |db| {
@@ -160,10 +163,11 @@ async fn diff_solution_versions(
                 .into_iter()
                 .map(|(field, before, after)| FieldChange { field, before, after })
                 .collect();
-            Ok((VersionDiff { from, to, changes }, shown))
+            Ok((solution.id, VersionDiff { from, to, changes }, shown))
         })
         .await?;
     accesses::record(&reply, caller, shown).await?;
+    reply.shows(Shows::Solution(solution));
     reply.one(to, &view)
 }
 

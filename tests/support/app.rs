@@ -162,6 +162,7 @@ pub struct App {
     templates: Arc<Templates>,
     server: actix_web::dev::ServerHandle,
     thread: Option<std::thread::JoinHandle<()>>,
+    url: String,
     database: Option<Copy>,
     _folder: tempfile::TempDir,
 }
@@ -176,11 +177,29 @@ impl App {
         Self::start_with(&self.templates, self.kind, given)
     }
 
+    /// Another application on the same database, as instances behind a balancer are: it has the
+    /// key and the clock of this one.
+    pub fn twin(&self, given: Given) -> Self {
+        let given = Given { signing_key: Some(self.inner.settings.signing_key.clone()), ..given };
+        Self::start_on(&self.templates, self.kind, given, self.url.clone(), None, self.clock.clone())
+    }
+
     fn start_with(templates: &Arc<Templates>, kind: Kind, given: Given) -> Self {
         let database = templates.copy(kind, true);
+        Self::start_on(templates, kind, given, database.url.clone(), Some(database), Clock::default())
+    }
+
+    fn start_on(
+        templates: &Arc<Templates>,
+        kind: Kind,
+        given: Given,
+        url: String,
+        database: Option<Copy>,
+        clock: Clock,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings::new(Given {
-            database_url: Some(database.url.clone()),
+            database_url: Some(url.clone()),
             data_dir: Some(folder.path().to_owned()),
             workers: Some(2),
             connections: Some(6),
@@ -192,7 +211,6 @@ impl App {
             ..given
         })
         .expect("settings");
-        let clock = Clock::default();
         let inner = Data::new(Application::new(settings, clock.clone()).expect("an application"));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -215,7 +233,8 @@ impl App {
             templates: Arc::clone(templates),
             server,
             thread: Some(thread),
-            database: Some(database),
+            url,
+            database,
             _folder: folder,
         }
     }
@@ -226,7 +245,7 @@ impl App {
     }
 
     pub fn url(&self) -> &str {
-        &self.database.as_ref().expect("a database").url
+        &self.url
     }
 
     pub fn store(&self) -> &Store {
