@@ -114,6 +114,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::evaluations::routes::endpoints());
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
+    all.extend(crate::comparisons::routes::endpoints());
     all.extend(crate::persons::routes::endpoints());
     all.extend(crate::probes::endpoints());
     all

@@ -22,6 +22,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod comparisons;
 pub mod config;
 pub mod criteria;
 pub mod db;

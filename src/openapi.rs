@@ -31,6 +31,7 @@ const TAGS: &[(&str, &str)] = &[
     ("evaluations", "Self-evaluations against a criteria set."),
     ("reviews", "What users say."),
     ("labels", "The third-party label: applications, findings, decisions, register."),
+    ("comparisons", "Published solutions side by side."),
     ("persons", "What is held about the caller, and its erasure."),
     ("service-accounts", "Credentials of systems, and the tokens they get."),
     ("service", "Probes, keys and this description."),

@@ -16,6 +16,7 @@
 mod access;
 mod backup;
 mod boundary;
+mod comparisons;
 mod compatibility;
 mod criteria;
 mod demonstration;
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(access::cases());
     cases.extend(backup::cases());
+    cases.extend(comparisons::cases());
     cases.extend(compatibility::cases());
     cases.extend(boundary::cases());
     cases.extend(deploy::cases());

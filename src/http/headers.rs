@@ -79,6 +79,9 @@ pub fn complete(headers: &mut HeaderMap, path: &str, cors: &Cors, settings: &Set
             (false, true) => "Accept, Accept-Encoding, Accept-Language, Origin",
         },
     );
+    if path == "/api/v1/comparisons" {
+        headers.append(VARY, HeaderValue::from_static("Accept"));
+    }
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
         let policy = if path.starts_with("/docs/") { DOCUMENTATION } else { NOTHING };
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));

@@ -17,6 +17,9 @@ use crate::text;
 /// Parameters any reading operation understands; the reply sees to them.
 pub const SHARED: &[&str] = &["fields"];
 
+/// Lists in one parameter, separated by commas; any other list is a repeated parameter.
+const COMMA_SEPARATED: &[&str] = &["include", "solutions", "evaluations", "labels", "weights"];
+
 /// The parameters of schema `T`.
 #[derive(Debug, Clone)]
 pub struct Query<T> {
@@ -70,8 +73,8 @@ fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &str) -> Res
         };
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
-            // `include` is one comma-separated list; any other list is a repeated parameter.
-            let texts: Vec<&str> = if parameter == "include" { text.split(',').collect() } else { vec![&text] };
+            let is_split = COMMA_SEPARATED.contains(&parameter.as_str());
+            let texts: Vec<&str> = if is_split { text.split(',').collect() } else { vec![&text] };
             let list = object.entry(parameter.clone()).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
                 list.extend(texts.into_iter().map(|text| coerce(item, text)));
@@ -194,7 +197,7 @@ pub fn parameters_of<T: ToSchema>() -> Vec<utoipa::openapi::path::Parameter> {
             });
             if let Some(parameter) = parameter.as_object_mut() {
                 parameter.extend(description.map(|text| ("description".to_owned(), text)));
-                if name == "include" {
+                if COMMA_SEPARATED.contains(&name.as_str()) {
                     parameter.insert("style".to_owned(), "form".into());
                     parameter.insert("explode".to_owned(), false.into());
                 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::accept::quality;
 use super::conditional::fingerprint;
 use super::idempotency::{self, Idempotent};
 use super::page::{Page, Slice};
@@ -165,6 +166,27 @@ impl Reply {
             keep(&mut value, &fields);
         }
         Ok(self.builder().insert_header((ETAG, tag(version, &value))).body(value.to_string()))
+    }
+
+    /// 200 with a representation in another form than JSON.
+    pub fn text(&self, media: &str, body: Vec<u8>, headers: &[(&'static str, &str)]) -> Result<HttpResponse> {
+        if self.fields.is_some() {
+            let detail = text!("« fields » ne vaut que pour le JSON.", "`fields` is for JSON only.");
+            return Err(Error::malformed(vec![Fault::parameter("fields", "json_only", detail)]));
+        }
+        let mut response = self.builder();
+        response.content_type(media).insert_header((ETAG, format!("\"v0.{}\"", fingerprint(&body))));
+        for header in headers {
+            response.insert_header(*header);
+        }
+        Ok(response.body(body))
+    }
+
+    /// Whether the caller wants this media type rather than JSON.
+    pub fn prefers(&self, media: &str) -> bool {
+        let accept = self.request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+        let accept = accept.collect::<Vec<_>>().join(",");
+        quality(&accept, media) > quality(&accept, "application/json")
     }
 
     /// Changes something, in one transaction: 200 with what it is now.
