@@ -30,6 +30,7 @@ pub mod deadlines;
 pub mod doctor;
 pub mod error;
 pub mod evaluations;
+pub mod exports;
 pub mod families;
 pub mod http;
 pub mod import;

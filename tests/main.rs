@@ -23,6 +23,7 @@ mod demonstration;
 mod deploy;
 mod doctor;
 mod evaluations;
+mod exports;
 mod hostile;
 mod idempotency;
 mod import;
@@ -62,6 +63,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(evaluations::cases());
     cases.extend(keys::cases());
     cases.extend(labels::cases());
+    cases.extend(exports::cases());
     cases.extend(hostile::cases());
     cases.extend(idempotency::cases());
     cases.extend(import::cases());

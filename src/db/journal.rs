@@ -7,9 +7,11 @@
 use std::collections::BTreeSet;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::schema::{actors, changes};
@@ -86,6 +88,50 @@ pub struct Change {
 pub struct Bookmark {
     transaction: i64,
     position: i64,
+}
+
+impl fmt::Display for Bookmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.transaction, self.position)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bookmark {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = text
+            .split_once('.')
+            .and_then(|(transaction, position)| Some((transaction.parse().ok()?, position.parse().ok()?)));
+        // A number too large for us is after everything there is.
+        let (transaction, position) = read.unwrap_or((i64::MAX, i64::MAX));
+        Ok(Self { transaction, position })
+    }
+}
+
+impl utoipa::PartialSchema for Bookmark {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        String::schema()
+    }
+}
+
+impl utoipa::ToSchema for Bookmark {}
+
+/// How far the journal has come in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Where a reader goes on.
+    pub bookmark: Bookmark,
+    /// Entries that are seen and come after it, as older ones may still come.
+    pub unsettled: i64,
+}
+
+impl Head {
+    pub fn of(db: &mut Db) -> Result<Self> {
+        let (place, unsettled) = db.journal_head()?;
+        let bookmark = place
+            .map_or(Bookmark::default(), |last| Bookmark { transaction: last.transaction, position: last.position });
+        Ok(Self { bookmark, unsettled })
+    }
 }
 
 #[derive(Insertable)]

@@ -6,6 +6,7 @@
 
 pub mod dialect;
 pub mod erased;
+pub mod feed;
 pub mod journal;
 pub mod limits;
 pub mod migrations;
@@ -18,7 +19,7 @@ pub mod types;
 mod writer;
 
 pub use dialect::Backend;
-pub use journal::{Actor, Resource};
+pub use journal::{Actor, Bookmark, Change, Resource};
 pub use limits::Limits;
 pub use store::{Store, StoreStats, Tx};
 pub use types::{Id, Instant, Json};

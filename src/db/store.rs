@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant as Moment, timeout_at};
 
 use super::dialect::{self, Access, Backend, Failure};
+use super::feed::FEEDS;
 use super::journal::Actor;
 use super::limits::Limits;
 use super::pool::Pool;
@@ -37,6 +38,8 @@ pub struct Store {
     pool: Arc<Pool>,
     /// SQLite's; PostgreSQL writes through the pool.
     writer: Option<Arc<Writer>>,
+    /// Those of answers that are read bit by bit.
+    feeds: Arc<Pool>,
     backend: Arc<Backend>,
     limits: Limits,
     gauges: Arc<Gauges>,
@@ -95,7 +98,17 @@ impl Store {
                 (pool, Some(Arc::new(writer)))
             }
         };
-        Ok(Self { pool, writer, backend, limits: *limits, gauges, clock })
+        let few = Limits { connections: FEEDS, ..*limits };
+        let feeds = Arc::new(Pool::new(Arc::clone(&backend), Access::ReadOnly, few, Arc::clone(&gauges), None));
+        Ok(Self { pool, writer, feeds, backend, limits: *limits, gauges, clock })
+    }
+
+    pub(super) fn feeds(&self) -> Arc<Pool> {
+        Arc::clone(&self.feeds)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub fn backend(&self) -> &Backend {

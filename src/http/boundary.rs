@@ -227,16 +227,15 @@ fn refuse_head(request: &ServiceRequest, app: &App) -> Option<Problem> {
     None
 }
 
-/// Whether there is a form of this address that is acceptable; problems are always JSON.
+/// Whether there is a form of this address that is acceptable.
 fn is_acceptable(accept: &str, path: &str) -> bool {
-    let others: &[&str] = match path {
-        "/api/v1/comparisons" => &["text/csv"],
-        path if path.starts_with("/api/v1/exports/") && path.ends_with(".csv") => &["text/csv"],
-        path if path.starts_with("/api/v1/exports/") => &["application/x-ndjson"],
-        _ => &[],
+    let forms: &[&str] = match path.strip_prefix("/api/v1/") {
+        Some("comparisons") => &["application/json", "application/problem+json", "text/csv"],
+        Some(export) if export.starts_with("exports/") && export.ends_with(".csv") => &["text/csv"],
+        Some(export) if export.starts_with("exports/") => &["application/x-ndjson"],
+        _ => &["application/json", "application/problem+json"],
     };
-    let forms = ["application/json", "application/problem+json"];
-    forms.iter().chain(others).any(|media| quality(accept, media) > 0)
+    forms.iter().any(|media| quality(accept, media) > 0)
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -19,7 +19,7 @@ const SENDABLE: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Accept-Language, traceparent";
 /// What it may read beyond what it always may.
 const READABLE: &str = "ETag, Location, Link, Allow, RateLimit-Policy, RateLimit, Retry-After, X-Request-Id, \
-Idempotency-Replayed, WWW-Authenticate, Content-Language, Deprecation, Sunset";
+Idempotency-Replayed, WWW-Authenticate, Content-Language, Deprecation, Sunset, Export-Position";
 
 /// Nothing in an answer of the API is to be executed, loaded or framed.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 
-use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LINK, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
@@ -299,7 +299,27 @@ impl Reply {
         Ok(response.body(body))
     }
 
-    fn builder(&self) -> actix_web::HttpResponseBuilder {
+    /// The tag by which the caller says it knows the state `state`, in whatever coding it got it.
+    pub fn known_tag(&self, state: &str) -> Option<String> {
+        let known = self.request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+        known.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/")).find_map(|tag| {
+            let inner = tag.strip_prefix("\"v0.")?.strip_suffix('"')?;
+            (inner.split('-').next() == Some(state)).then(|| tag.to_owned())
+        })
+    }
+
+    /// 304 to who knows it already.
+    pub fn unchanged(&self, tag: &str) -> HttpResponse {
+        let mut response = self.builder();
+        response.status(StatusCode::NOT_MODIFIED).insert_header((ETAG, tag));
+        response.finish()
+    }
+
+    pub fn is(&self, method: &Method) -> bool {
+        self.request.method() == method
+    }
+
+    pub fn builder(&self) -> actix_web::HttpResponseBuilder {
         let mut response = HttpResponse::Ok();
         response.content_type("application/json");
         response.insert_header((
