@@ -154,6 +154,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
     all.extend(crate::search::routes::endpoints());
+    all.extend(crate::comparisons::routes::endpoints());
+    all.extend(crate::exports::routes::endpoints());
     all.extend(crate::persons::routes::endpoints());
     all.extend(crate::probes::endpoints());
     all

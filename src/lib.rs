@@ -24,6 +24,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod comparisons;
 pub mod config;
 pub mod criteria;
 pub mod db;
@@ -31,6 +32,7 @@ pub mod deadlines;
 pub mod doctor;
 pub mod error;
 pub mod evaluations;
+pub mod exports;
 pub mod families;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

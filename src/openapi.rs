@@ -31,6 +31,8 @@ const TAGS: &[(&str, &str)] = &[
     ("evaluations", "Self-evaluations against a criteria set."),
     ("reviews", "What users say."),
     ("labels", "The third-party label: applications, findings, decisions, register."),
+    ("comparisons", "Published solutions side by side."),
+    ("exports", "Everything that is published, to take away."),
     ("persons", "What is held about the caller, and its erasure."),
     ("service-accounts", "Credentials of systems, and the tokens they get."),
     ("service", "Probes, keys and this description."),
@@ -221,6 +223,13 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             operation["responses"][status]["headers"] = Value::Object(headers);
         }
     }
+    if path.starts_with("/api/v1/exports/") {
+        let mut headers = rate_headers();
+        for name in ["ETag", "Export-Position"] {
+            headers[name] = json!({"$ref": format!("#/components/headers/{name}")});
+        }
+        operation["responses"]["200"]["headers"] = headers;
+    }
     if is_api && method == "get" && (may_be_anonymous || knows_tokens) {
         operation["responses"]["304"] = json!({"description": "Unchanged since the ETag in If-None-Match."});
     }
@@ -333,6 +342,7 @@ fn add_problem_schema(document: &mut Value) {
         "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 86400}},
         "RateLimit-Policy": {"description": "Name, requests (`q`) and seconds (`w`) of the budget that this request was taken from (draft-ietf-httpapi-ratelimit-headers); absent when there is none.", "schema": {"type": "string", "maxLength": 200}, "example": "\"reads\";q=6000;w=60"},
         "RateLimit": {"description": "What is left of it (`r`), and seconds until it is whole again (`t`).", "schema": {"type": "string", "maxLength": 200}, "example": "\"reads\";r=5999;t=1"},
+        "Export-Position": {"description": "Which state of the catalogue an export shows: the value of `since` to go on from.", "schema": {"type": "string", "maxLength": 39}},
         "Allow": {"description": "Methods this address accepts.", "schema": {"type": "string", "maxLength": 200}},
     });
 }

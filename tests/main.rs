@@ -16,12 +16,14 @@
 mod access;
 mod backup;
 mod boundary;
+mod comparisons;
 mod compatibility;
 mod criteria;
 mod demonstration;
 mod deploy;
 mod doctor;
 mod evaluations;
+mod exports;
 mod follower;
 mod hostile;
 mod idempotency;
@@ -52,6 +54,7 @@ fn main() -> std::process::ExitCode {
     let mut cases = Vec::new();
     cases.extend(access::cases());
     cases.extend(backup::cases());
+    cases.extend(comparisons::cases());
     cases.extend(compatibility::cases());
     cases.extend(boundary::cases());
     cases.extend(deploy::cases());
@@ -65,6 +68,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(kept::cases());
     cases.extend(keys::cases());
     cases.extend(labels::cases());
+    cases.extend(exports::cases());
     cases.extend(hostile::cases());
     cases.extend(idempotency::cases());
     cases.extend(import::cases());

@@ -216,6 +216,14 @@ impl Db {
         }
     }
 
+    /// For work that waits for its caller between two statements: an idle transaction is not ended so soon.
+    pub(super) fn expect_pauses(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Pg(c) => c.batch_execute("SET LOCAL idle_in_transaction_session_timeout = '60s'"),
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Runs fixed SQL; never text from outside.
     pub(crate) fn batch(&mut self, sql: &str) -> QueryResult<()> {
         match self {
@@ -281,21 +289,30 @@ impl Db {
         }
     }
 
-    /// The last entry that [`Db::journal_after`] would give.
-    pub(crate) fn journal_end(&mut self) -> QueryResult<Option<JournalPlace>> {
+    /// The last entry that a reader of the journal may rely on, and how many are seen after it.
+    pub(crate) fn journal_head(&mut self) -> QueryResult<(Option<JournalPlace>, i64)> {
         match self {
-            Self::Pg(c) => diesel::sql_query(
-                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
-                 WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
-                 ORDER BY transaction_id DESC, position DESC LIMIT 1",
-            )
-            .get_result(c)
-            .optional(),
-            Self::Sqlite(c) => diesel::sql_query(
-                "SELECT transaction_id AS \"transaction\", position FROM changes ORDER BY position DESC LIMIT 1",
-            )
-            .get_result(c)
-            .optional(),
+            Self::Pg(c) => {
+                let last = diesel::sql_query(
+                    "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
+                     WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+                     ORDER BY transaction_id DESC, position DESC LIMIT 1",
+                )
+                .load::<JournalPlace>(c)?;
+                let after = diesel::sql_query(
+                    "SELECT count(*) AS transaction, 0::bigint AS position FROM changes \
+                     WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())",
+                )
+                .load::<JournalPlace>(c)?;
+                Ok((last.into_iter().next(), after.first().map_or(0, |one| one.transaction)))
+            }
+            Self::Sqlite(c) => {
+                let last = diesel::sql_query(
+                    "SELECT transaction_id AS \"transaction\", position FROM changes ORDER BY position DESC LIMIT 1",
+                )
+                .load::<JournalPlace>(c)?;
+                Ok((last.into_iter().next(), 0))
+            }
         }
     }
 }

@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::dialect::JournalPlace;
@@ -109,7 +111,7 @@ pub fn of_solution(mut changed: Value, solution: Id) -> Value {
 }
 
 /// Where a reader of the journal has got to; the default is before the first entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bookmark {
     transaction: i64,
     position: i64,
@@ -118,8 +120,7 @@ pub struct Bookmark {
 impl Bookmark {
     /// After the last entry that every reader may rely on.
     pub fn latest(db: &mut Db) -> Result<Self> {
-        let last = db.journal_end()?;
-        Ok(last.map_or_else(Self::default, Self::at))
+        Ok(Head::of(db)?.bookmark)
     }
 
     pub fn position(self) -> i64 {
@@ -128,6 +129,58 @@ impl Bookmark {
 
     fn at(place: JournalPlace) -> Self {
         Self { transaction: place.transaction, position: place.position }
+    }
+}
+
+impl Serialize for Bookmark {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Bookmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.transaction, self.position)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bookmark {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (transaction, position) = text
+            .split_once('.')
+            .filter(|(transaction, position)| digits(transaction) && digits(position))
+            .ok_or_else(|| D::Error::custom("not a place in the journal"))?;
+        // A number too large for us is after everything there is.
+        let number = |text: &str| text.parse().unwrap_or(i64::MAX);
+        let (transaction, position) = (number(transaction), number(position));
+        Ok(Self { transaction, position })
+    }
+}
+
+impl utoipa::PartialSchema for Bookmark {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        String::schema()
+    }
+}
+
+impl utoipa::ToSchema for Bookmark {}
+
+/// How far the journal has come in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Where a reader goes on.
+    pub bookmark: Bookmark,
+    /// Entries that are seen and come after it, as older ones may still come.
+    pub unsettled: i64,
+}
+
+impl Head {
+    pub fn of(db: &mut Db) -> Result<Self> {
+        let (place, unsettled) = db.journal_head()?;
+        let bookmark = place.map_or_else(Bookmark::default, Bookmark::at);
+        Ok(Self { bookmark, unsettled })
     }
 }
 

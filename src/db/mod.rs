@@ -6,6 +6,7 @@
 
 pub mod dialect;
 pub mod erased;
+pub mod feed;
 pub mod follower;
 pub mod journal;
 pub mod limits;
@@ -20,7 +21,7 @@ mod writer;
 
 pub use dialect::Backend;
 pub use follower::{Follower, Listener};
-pub use journal::{Actor, Keeper, News, Resource};
+pub use journal::{Actor, Bookmark, Change, Keeper, News, Resource};
 pub use limits::Limits;
 pub use store::{Store, StoreStats, Tx};
 pub use types::{Id, Instant, Json};

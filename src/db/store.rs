@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant as Moment, timeout_at};
 
 use super::dialect::{self, Access, Backend, Failure};
+use super::feed::FEEDS;
 use super::follower::Commits;
 use super::journal::{Actor, Keeper, News};
 use super::limits::Limits;
@@ -38,6 +39,8 @@ pub struct Store {
     pool: Arc<Pool>,
     /// SQLite's; PostgreSQL writes through the pool.
     writer: Option<Arc<Writer>>,
+    /// Those of answers that are read bit by bit.
+    feeds: Arc<Pool>,
     backend: Arc<Backend>,
     limits: Limits,
     gauges: Arc<Gauges>,
@@ -118,7 +121,10 @@ impl Store {
                 (pool, Some(Arc::new(writer)))
             }
         };
-        Ok(Self { pool, writer, backend, limits: *limits, gauges, commits, keepers: Keepers::default(), clock })
+        let few = Limits { connections: FEEDS, ..*limits };
+        let feeds = Arc::new(Pool::new(Arc::clone(&backend), Access::ReadOnly, few, Arc::clone(&gauges), None));
+        let keepers = Keepers::default();
+        Ok(Self { pool, writer, feeds, backend, limits: *limits, gauges, commits, keepers, clock })
     }
 
     /// The same database by one reading connection of its own, which requests cannot keep
@@ -137,6 +143,14 @@ impl Store {
     /// Has a keeper told, from now on, of whatever is committed through this store.
     pub fn tell(&self, keeper: Arc<dyn Keeper>) {
         self.keepers.0.write().unwrap_or_else(PoisonError::into_inner).push(keeper);
+    }
+
+    pub(super) fn feeds(&self) -> Arc<Pool> {
+        Arc::clone(&self.feeds)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub fn backend(&self) -> &Backend {

@@ -203,7 +203,12 @@ fn side_by_side(
             Ok(SolutionCriterionView {
                 applies: criterion.applies_to(&traits),
                 is_evidenced: declared.as_ref().is_some_and(|(_, evidenced)| *evidenced),
-                divergence: divergence(declared.as_ref().map(|(view, _)| view), found.as_ref()),
+                divergence: match (&declared, &found) {
+                    (Some((declared, _)), Some(found)) => {
+                        Some(divergence((&declared.value, declared.score), (found.result, found.score)))
+                    }
+                    _ => None,
+                },
                 declared: declared.map(|(view, _)| view),
                 found,
                 is_contested: contested.contains(&criterion.code),
@@ -241,14 +246,14 @@ fn found_view(finding: Finding, label: &Label) -> FoundView {
     }
 }
 
-fn divergence(declared: Option<&DeclaredView>, found: Option<&FoundView>) -> Option<Divergence> {
-    let (declared, found) = (declared?, found?);
-    let is_na = (declared.value == NA, found.result == FindingResult::NotApplicable);
-    Some(match (is_na, declared.score, found.score) {
+/// How an auditor's result and score differ from the declared answer and its score.
+pub fn divergence(declared: (&str, Option<Score>), found: (FindingResult, Option<Score>)) -> Divergence {
+    let is_na = (declared.0 == NA, found.0 == FindingResult::NotApplicable);
+    match (is_na, declared.1, found.1) {
         ((true, true), _, _) => Divergence::None,
         ((true, false) | (false, true), _, _) => Divergence::Applicability,
         (_, declared, found) if found < declared => Divergence::FoundLower,
         (_, declared, found) if found > declared => Divergence::FoundHigher,
         _ => Divergence::None,
-    })
+    }
 }

@@ -19,6 +19,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::accept::quality;
 use super::client::{self, Client, REQUEST_ID};
 use super::headers::{self, Cors};
 use super::load::{self, Place};
@@ -243,7 +244,7 @@ fn refuse_head(request: &ServiceRequest, app: &App) -> Option<Problem> {
         ));
     }
     let accept = joined(request.headers(), &ACCEPT)?;
-    if request.path().starts_with("/api/") && !accepts_json(&accept) {
+    if request.path().starts_with("/api/") && !is_acceptable(&accept, request.path()) {
         return Some(Problem::new(
             Code::NotAcceptable,
             text!("Cette adresse répond en application/json.", "This address answers in application/json."),
@@ -252,14 +253,15 @@ fn refuse_head(request: &ServiceRequest, app: &App) -> Option<Problem> {
     None
 }
 
-fn accepts_json(accept: &str) -> bool {
-    accept.split(',').any(|range| {
-        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
-        let media = parts.next().unwrap_or_default();
-        let refused = parts.any(|p| matches!(p.as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        !refused
-            && matches!(media.as_str(), "" | "*/*" | "application/*" | "application/json" | "application/problem+json")
-    })
+/// Whether there is a form of this address that is acceptable.
+fn is_acceptable(accept: &str, path: &str) -> bool {
+    let forms: &[&str] = match path.strip_prefix("/api/v1/") {
+        Some("comparisons") => &["application/json", "application/problem+json", "text/csv"],
+        Some(export) if export.starts_with("exports/") && export.ends_with(".csv") => &["text/csv"],
+        Some(export) if export.starts_with("exports/") => &["application/x-ndjson"],
+        _ => &["application/json", "application/problem+json"],
+    };
+    forms.iter().any(|media| quality(accept, media) > 0)
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -19,7 +19,7 @@ const SENDABLE: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Accept-Language, traceparent";
 /// What it may read beyond what it always may.
 const READABLE: &str = "ETag, Location, Link, Allow, RateLimit-Policy, RateLimit, Retry-After, X-Request-Id, \
-Idempotency-Replayed, WWW-Authenticate, Content-Language, Deprecation, Sunset";
+Idempotency-Replayed, WWW-Authenticate, Content-Language, Deprecation, Sunset, Export-Position";
 
 /// Nothing in an answer of the API is to be executed, loaded or framed.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -79,6 +79,9 @@ pub fn complete(headers: &mut HeaderMap, path: &str, cors: &Cors, settings: &Set
             (false, true) => "Accept, Accept-Encoding, Accept-Language, Origin",
         },
     );
+    if path == "/api/v1/comparisons" {
+        headers.append(VARY, HeaderValue::from_static("Accept"));
+    }
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
         let policy = if path.starts_with("/docs/") { DOCUMENTATION } else { NOTHING };
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));

@@ -1,11 +1,13 @@
 //! What every handler speaks: bodies and queries checked against the document,
 //! pages, preconditions, languages, and the boundary around it all.
 
+pub mod accept;
 pub mod body;
 pub mod boundary;
 pub mod client;
 pub mod conditional;
 pub mod contract;
+pub mod csv;
 pub mod headers;
 pub mod idempotency;
 pub mod json;

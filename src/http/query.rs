@@ -17,8 +17,8 @@ use crate::text;
 /// Parameters any reading operation understands; the reply sees to them.
 pub const SHARED: &[&str] = &["fields"];
 
-/// Parameters whose values stand in one text, separated by commas.
-const COMMAS: [&str; 2] = ["facets", "include"];
+/// Lists in one parameter, separated by commas; any other list is a repeated parameter.
+const COMMA_SEPARATED: &[&str] = &["evaluations", "facets", "include", "labels", "solutions", "weights"];
 
 /// The parameters of schema `T`.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub(crate) fn read<T: ToSchema + DeserializeOwned>(contract: &Contract, query: &
         if types(schema).any(|kind| kind == "array") {
             let item = schema.get("items").unwrap_or(&Value::Null);
             // These are one comma-separated list each, empty as `include=`; any other list is a repeated parameter.
-            let texts: Vec<&str> = match COMMAS.contains(&parameter.as_str()) {
+            let texts: Vec<&str> = match COMMA_SEPARATED.contains(&parameter.as_str()) {
                 true if text.is_empty() => Vec::new(),
                 true => text.split(',').collect(),
                 false => vec![&text],
@@ -206,7 +206,7 @@ pub fn parameters_of<T: ToSchema>() -> Vec<utoipa::openapi::path::Parameter> {
             });
             if let Some(parameter) = parameter.as_object_mut() {
                 parameter.extend(description.map(|text| ("description".to_owned(), text)));
-                if COMMAS.contains(&name.as_str()) {
+                if COMMA_SEPARATED.contains(&name.as_str()) {
                     parameter.insert("style".to_owned(), "form".into());
                     parameter.insert("explode".to_owned(), false.into());
                 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, LINK, LOCATION};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LINK, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::accept::quality;
 use super::conditional::fingerprint;
 use super::idempotency::{self, Idempotent};
 use super::page::{Page, Slice};
@@ -174,6 +175,27 @@ impl Reply {
         Ok(self.builder().insert_header((ETAG, tag(version, &value))).body(value.to_string()))
     }
 
+    /// 200 with a representation in another form than JSON.
+    pub fn text(&self, media: &str, body: Vec<u8>, headers: &[(&'static str, &str)]) -> Result<HttpResponse> {
+        if self.fields.is_some() {
+            let detail = text!("« fields » ne vaut que pour le JSON.", "`fields` is for JSON only.");
+            return Err(Error::malformed(vec![Fault::parameter("fields", "json_only", detail)]));
+        }
+        let mut response = self.builder();
+        response.content_type(media).insert_header((ETAG, format!("\"v0.{}\"", fingerprint(&body))));
+        for header in headers {
+            response.insert_header(*header);
+        }
+        Ok(response.body(body))
+    }
+
+    /// Whether the caller wants this media type rather than JSON.
+    pub fn prefers(&self, media: &str) -> bool {
+        let accept = self.request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+        let accept = accept.collect::<Vec<_>>().join(",");
+        quality(&accept, media) > quality(&accept, "application/json")
+    }
+
     /// Changes something, in one transaction: 200 with what it is now.
     pub async fn change<R, F>(self, caller: Principal, work: F) -> Result<HttpResponse>
     where
@@ -289,7 +311,27 @@ impl Reply {
         Ok(response.body(body))
     }
 
-    fn builder(&self) -> actix_web::HttpResponseBuilder {
+    /// The tag by which the caller says it knows the state `state`, in whatever coding it got it.
+    pub fn known_tag(&self, state: &str) -> Option<String> {
+        let known = self.request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+        known.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/")).find_map(|tag| {
+            let inner = tag.strip_prefix("\"v0.")?.strip_suffix('"')?;
+            (inner.split('-').next() == Some(state)).then(|| tag.to_owned())
+        })
+    }
+
+    /// 304 to who knows it already.
+    pub fn unchanged(&self, tag: &str) -> HttpResponse {
+        let mut response = self.builder();
+        response.status(StatusCode::NOT_MODIFIED).insert_header((ETAG, tag));
+        response.finish()
+    }
+
+    pub fn is(&self, method: &Method) -> bool {
+        self.request.method() == method
+    }
+
+    pub fn builder(&self) -> actix_web::HttpResponseBuilder {
         let mut response = HttpResponse::Ok();
         response.content_type("application/json");
         response.insert_header((CACHE_CONTROL, if self.is_private { "private, no-store" } else { PUBLIC }));

@@ -23,8 +23,8 @@ use actix_http::encoding::Encoder;
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentEncoding, Encoding, Header,
-    HeaderName, HeaderValue,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentEncoding, Encoding,
+    Header, HeaderName, HeaderValue,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -38,8 +38,8 @@ use self::generations::{Generations, Shows};
 use self::reach::Reach;
 use crate::db::journal::{Bookmark, Change};
 use crate::db::{Instant, Keeper, Listener, News};
-use crate::http::idempotency;
 use crate::http::reply::PUBLIC;
+use crate::http::{accept, idempotency};
 
 /// Where answers may be kept.
 const BASE: &str = "/api/v1/";
@@ -206,10 +206,12 @@ impl Kept {
         let is_candidate = self.answers.is_some()
             && matches!(*request.method(), Method::GET | Method::HEAD)
             && request.path().starts_with(BASE)
+            && !is_streamed(request.path())
             && address(request).len() <= MAX_ADDRESS
             && !request.headers().contains_key(AUTHORIZATION)
             // Read, and refused when it is malformed, by the handler.
-            && !request.headers().contains_key(idempotency::HEADER);
+            && !request.headers().contains_key(idempotency::HEADER)
+            && is_for_json(request);
         is_candidate.then(|| wanted_coding(request)).flatten()
     }
 
@@ -409,6 +411,21 @@ impl Answer {
         }
         response.set_body(BoxBody::new(self.body.clone()))
     }
+}
+
+/// Exports are sent while they are read: too large to be kept, and coded on their way.
+fn is_streamed(path: &str) -> bool {
+    path.starts_with("/api/v1/exports/")
+}
+
+/// Whether JSON is what the caller gets: one address has another form, chosen by `Accept`.
+fn is_for_json(request: &ServiceRequest) -> bool {
+    request.path() != "/api/v1/comparisons"
+        || request
+            .headers()
+            .get_all(ACCEPT)
+            .filter_map(|accept| accept.to_str().ok())
+            .all(|accept| accept::quality(accept, "text/csv") <= accept::quality(accept, "application/json"))
 }
 
 fn address(request: &ServiceRequest) -> &str {

@@ -299,35 +299,39 @@ impl Label {
             .load(db)?)
     }
 
+    /// What a list shows, without order.
+    pub fn matching<'a>(filter: &LabelFilter, today: NaiveDate) -> labels::BoxedQuery<'a, MultiBackend> {
+        use labels as l;
+        let mut query = l::table.into_boxed::<MultiBackend>();
+        if let Some(solution) = filter.solution {
+            query = query.filter(l::solution_id.eq(solution));
+        }
+        if !filter.status.is_empty() {
+            // As shown: what is past its last day is expired, whatever the row still says.
+            let valid: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| s.is_valid()).collect();
+            let others: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| !s.is_valid()).collect();
+            let lapsed: Vec<LabelStatus> = match others.contains(&LabelStatus::Expired) {
+                true => LabelStatus::ALL.iter().copied().filter(|s| s.is_valid()).collect(),
+                false => Vec::new(),
+            };
+            query = query.filter(
+                l::status
+                    .eq_any(valid)
+                    .and(l::valid_until.ge(today))
+                    .or(l::status.eq_any(others))
+                    .or(l::status.eq_any(lapsed).and(l::valid_until.lt(today))),
+            );
+        }
+        query
+    }
+
     pub fn page(db: &mut Db, filter: &LabelFilter, today: NaiveDate, slice: &Slice) -> Result<Page<Self>> {
         use labels as l;
-        let matching = || {
-            let mut query = l::table.into_boxed::<MultiBackend>();
-            if let Some(solution) = filter.solution {
-                query = query.filter(l::solution_id.eq(solution));
-            }
-            if !filter.status.is_empty() {
-                // As shown: what is past its last day is expired, whatever the row still says.
-                let valid: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| s.is_valid()).collect();
-                let others: Vec<LabelStatus> = filter.status.iter().copied().filter(|s| !s.is_valid()).collect();
-                let lapsed: Vec<LabelStatus> = match others.contains(&LabelStatus::Expired) {
-                    true => LabelStatus::ALL.iter().copied().filter(|s| s.is_valid()).collect(),
-                    false => Vec::new(),
-                };
-                query = query.filter(
-                    l::status
-                        .eq_any(valid)
-                        .and(l::valid_until.ge(today))
-                        .or(l::status.eq_any(others))
-                        .or(l::status.eq_any(lapsed).and(l::valid_until.lt(today))),
-                );
-            }
-            query
-        };
-        let total = matching().count().get_result(db)?;
-        let rows = keyset!(matching(), slice, l::number, l::id, true, |after| after.text().to_owned())
-            .select(Self::as_select())
-            .load(db)?;
+        let total = Self::matching(filter, today).count().get_result(db)?;
+        let rows =
+            keyset!(Self::matching(filter, today), slice, l::number, l::id, true, |after| after.text().to_owned())
+                .select(Self::as_select())
+                .load(db)?;
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.number.clone()), id: row.id }))
     }
 

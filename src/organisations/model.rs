@@ -211,7 +211,8 @@ impl Organisation {
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.name_folded.clone()), id: row.id }))
     }
 
-    fn matching<'a>(filter: &OrganisationFilter, viewer: &Viewer) -> organisations::BoxedQuery<'a, MultiBackend> {
+    /// What a list shows this viewer, without order.
+    pub fn matching<'a>(filter: &OrganisationFilter, viewer: &Viewer) -> organisations::BoxedQuery<'a, MultiBackend> {
         use organisations as o;
         let mut query = o::table.into_boxed::<MultiBackend>();
         if !viewer.is_operator() {

@@ -461,9 +461,10 @@ pub fn page(
     })
 }
 
-type Query = solutions::BoxedQuery<'static, MultiBackend>;
+pub type Query = solutions::BoxedQuery<'static, MultiBackend>;
 
-fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
+/// What a list shows this viewer, without order.
+pub fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
     use SolutionStatus as S;
     use solutions as s;
     let mut query = s::table.into_boxed::<MultiBackend>();

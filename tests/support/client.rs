@@ -150,7 +150,7 @@ impl<'a> Request<'a> {
             Some(content) => {
                 let media = content.get(kind.split(';').next().unwrap_or_default());
                 let schema = &media.unwrap_or_else(|| panic!("{kind} is not documented: {}", response.shown))["schema"];
-                let name = format!("{}#{}", operation["operationId"], response.status);
+                let name = format!("{}#{} {kind}", operation["operationId"], response.status);
                 let mut verdict = contract.check_with(&name, schema, &response.json()).expect("a schema");
                 if self.path.contains("fields=") {
                     verdict.invalid.retain(|fault| fault.code != "required");
@@ -179,7 +179,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 impl Response {
     /// The body as a value; one of another type as a text.
     pub fn json(&self) -> Value {
-        if self.headers.get("content-type").is_some_and(|kind| !kind.contains("json")) {
+        if self.headers.get("content-type").is_some_and(|kind| !kind.contains("json") || kind.contains("ndjson")) {
             return String::from_utf8_lossy(&self.bytes).into_owned().into();
         }
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.shown))
