@@ -12,6 +12,9 @@ CACHE_OFF = ["--kept-bytes", "0"]
 # Nothing is limited for one caller; what is refused for want of room would be seen in the table.
 SERVING = ["--rate-limit-reads", "0", "--rate-limit-writes", "0", "--rate-limit-failures", "0", "--log", "warn", "--workers", "2"]
 
+# A larger catalogue is not copied: all write into the one, with the alternatives' index in it.
+LARGEST_COPIED = 100_000
+
 # name, kind of database, copy of the catalogue (each that writes has its own)
 ALL = [
     ("server", "sqlite", "server"),
@@ -34,7 +37,7 @@ class Contestant:
     def __init__(self, name, kind, copy, folder, databases, size):
         self.name, self.kind, self.copy, self.folder = name, kind, copy, folder
         self.database = databases[kind]
-        self.database_name = f"{copy}_{size}"
+        self.database_name = f"{copy if size <= LARGEST_COPIED else 'catalogue'}_{size}"
         self.running = None
         self.idle = self.loaded = 0.0
         self.starts = []
@@ -78,6 +81,18 @@ class Contestant:
             run("python3", "-m", "venv", self.folder / "fastapi")
             run(self.folder / "fastapi/bin/pip", "install", "-q", "-r", HERE / "alternatives/fastapi/requirements.txt")
 
+    def load(self, file, seconds, connections):
+        """Loads it; beside what the load generator saw, what a request cost it and its database on a processor."""
+        before, database_before = self.cpu_seconds(), self.database.cpu_seconds()
+        found = places.wrk(self.base, file, seconds, connections)
+        found["cpu_us"] = 1e6 * (self.cpu_seconds() - before) / max(found["requests"], 1)
+        found["database_us"] = 1e6 * (self.database.cpu_seconds() - database_before) / max(found["requests"], 1)
+        self.look()
+        return found
+
+    def cpu_seconds(self):
+        return places.cpu_seconds(self.running.process.pid)
+
     def look(self, is_idle=False):
         now = self.running.megabytes()
         if is_idle:
@@ -90,16 +105,20 @@ class Contestant:
             self.running = None
 
 
-def fill(database, size, log):
+def fill(database, size):
     """The catalogue, once, and the copies that are written to."""
-    name = f"catalogue_{size}"
+    name, is_postgres = f"catalogue_{size}", isinstance(database, places.Postgres)
     database.create(name)
-    log(run(EXAMPLES / "bench-seed", "fill", "--database-url", database.url(name), "--solutions", size))
-    if isinstance(database, places.Postgres):
+    run(EXAMPLES / "bench-seed", "fill", "--database-url", database.url(name), "--solutions", size)
+    if is_postgres:
         database.ask(name, "VACUUM ANALYZE")
-    for copy in dict.fromkeys(copy for _, kind, copy in ALL if isinstance(database, places.Postgres) == (kind == "postgres")):
+    if size > LARGEST_COPIED:
+        if is_postgres:
+            prepare(database, name)
+        return
+    for copy in dict.fromkeys(copy for _, kind, copy in ALL if is_postgres == (kind == "postgres")):
         database.create(f"{copy}_{size}", name)
-        if isinstance(database, places.Postgres) and copy != "server":
+        if is_postgres and copy != "server":
             prepare(database, f"{copy}_{size}")
 
 

@@ -43,6 +43,32 @@ def get(url, timeout=10):
         return error.code, error.read()
 
 
+def family(pid):
+    """A process and all it forked."""
+    ours, waiting = [], [pid]
+    while waiting:
+        pid = waiting.pop()
+        ours.append(pid)
+        for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+            try:
+                waiting += map(int, (task / "children").read_text().split())
+            except OSError:
+                pass
+    return ours
+
+
+def cpu_seconds(pid):
+    """Time on a processor, of a process and all it forked."""
+    total = 0
+    for one in family(pid):
+        try:
+            fields = pathlib.Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 class Postgres:
     """A throwaway cluster with the settings of a small production machine: what is acknowledged is on disk."""
 
@@ -99,6 +125,12 @@ class Postgres:
     def drop(self, name):
         self.ask("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def megabytes(self, name):
+        return int(self.ask(name, f"SELECT pg_database_size('{name}')")[0]) / 1e6
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
+
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
@@ -128,6 +160,13 @@ class Sqlite:
         for one in self.folder.glob(f"{name}.sqlite*"):
             one.unlink()
 
+    def megabytes(self, name):
+        return self.path(name).stat().st_size / 1e6
+
+    def cpu_seconds(self):
+        """It runs in whoever asks it."""
+        return 0
+
     def stop(self):
         pass
 
@@ -154,22 +193,10 @@ class Answering:
             time.sleep(0.002)
         self.start_seconds = time.monotonic() - began
 
-    def processes(self):
-        ours, waiting = [], [self.process.pid]
-        while waiting:
-            pid = waiting.pop()
-            ours.append(pid)
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
-                try:
-                    waiting += map(int, (task / "children").read_text().split())
-                except OSError:
-                    pass
-        return ours
-
     def megabytes(self):
         """Resident, what is shared between workers counted once (Pss)."""
         total = 0
-        for pid in self.processes():
+        for pid in family(self.process.pid):
             try:
                 lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:

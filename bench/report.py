@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tables of a run: `bench/report.py target/bench.json…`; of several runs the later ones win."""
+"""The tables of runs: `bench/report.py [--into docs/PERFORMANCE.md] target/bench.json…`."""
 
 import json
 import pathlib
@@ -34,7 +34,7 @@ def ratio(mine, other):
 
 
 def speed(found, size, operation):
-    rows = [(variant, who, one) for (s, o, variant, who), one in found.items() if (s, o) == (size, operation)]
+    rows = [(variant, who, one) for (s, o, variant, who), one in found.items() if (s, o) == (size, operation) and variant != "one"]
     if not rows:
         return None
     limit = next((one["rate"] for _, who, one in rows if who.startswith("limit")), None)
@@ -45,8 +45,10 @@ def speed(found, size, operation):
         name = who + (", every solution in turn" if variant == "all" else "")
         share = one["refused"] / max(one["requests"], 1)
         name += f" ({share:.1%} refused)" if share > 0.001 else ""
-        lines.append([name, f"{one['rate']:,.0f}", spread, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.1f}", ratio(one["rate"], limit), ratio(one["rate"], bare)])
-    heads = ["", "requests/s", "of the runs", "p50 ms", "p99 ms", "of the limit", "of the bare handler on PostgreSQL"]
+        cost = f"{one.get('cpu_us', 0):,.0f}" + (f" + {one['database_us']:,.0f}" if one.get("database_us") else "")
+        lines.append([name, f"{one['rate']:,.0f}", spread, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.1f}", cost,
+                      ratio(one["rate"], limit), ratio(one["rate"], bare)])
+    heads = ["", "requests/s", "of the runs", "p50 ms", "p99 ms", "processor µs", "of the limit", "of the bare handler on PostgreSQL"]
     return f"**{TITLES[operation]}**\n\n{table(heads, lines)}"
 
 
@@ -84,11 +86,14 @@ AIMS = [
     ("D, of Fastify + pg", "D", "server · {kind}", "Fastify + pg", 1.0),
 ]
 
+# Megabytes and milliseconds to start, by size.
+ROOM = {10_000: (80, 500), 1_000_000: (1500, 10_000)}
+
 
 def aims(found, size):
     def rate(operation, who):
         for (s, o, variant, name), one in found.items():
-            if (s, o) == (size, operation) and variant != "all" and name.startswith(who):
+            if (s, o) == (size, operation) and variant in ("", "hot") and name.startswith(who):
                 return one["rate"]
         # A build without a cache is its own cold path.
         return rate(operation, who.replace(", cache off", "")) if ", cache off" in who else None
@@ -102,20 +107,34 @@ def aims(found, size):
         if operation == "D" and "Fastify" in other:
             cells[0] = "—"
         rows.append([title, f"≥ {least}", *cells])
-    for kind_cells in [("mix, of A hot", "≥ 0.5", lambda one: one["rate"] / one["read_rate"], lambda x: x >= 0.5),
-                       ("read p99 beside writes, of that without", "≤ 2", lambda one: one["beside_p99_ms"] / one["read_p99_ms"], lambda x: x <= 2)]:
-        title, aim, of, is_met = kind_cells
+    def row(title, aim, operation, of, is_met, form="{:.2f}"):
         cells = []
         for kind in ("SQLite", "PostgreSQL"):
-            one = found.get((size, "mix", "", f"server · {kind}"))
-            cells.append(f"{of(one):.2f}{'' if is_met(of(one)) else ' ✗'}" if one else "—")
+            one = found.get((size, operation, "", f"server · {kind}"))
+            cells.append(form.format(of(one)) + ("" if is_met(of(one)) else " ✗") if one else "—")
         rows.append([title, aim, *cells])
-    for kind, least in (("idle_mb", 80),):
-        if size == 10_000:
-            cells = [found.get((size, "memory", "", f"server · {name}")) for name in ("SQLite", "PostgreSQL")]
-            rows.append(["memory loaded, MB", f"≤ {least}", *(f"{one['loaded_mb']:.0f}{'' if one['loaded_mb'] <= least else ' ✗'}" if one else "—" for one in cells)])
-            rows.append(["start to ready, ms", "≤ 500", *(f"{one['start_ms']:.0f}{'' if one['start_ms'] <= 500 else ' ✗'}" if one else "—" for one in cells)])
+
+    row("mix, of A hot", "≥ 0.5", "mix", lambda one: one["rate"] / one["read_rate"], lambda x: x >= 0.5)
+    row("mix, last slice of the first", "no decay", "mix", lambda one: one["last_rate"] / one["first_rate"], lambda x: x >= 0.9)
+    row("read p99 beside writes, of that without", "≤ 2", "mix", lambda one: one["beside_p99_ms"] / one["read_p99_ms"], lambda x: x <= 2)
+    if size in ROOM:
+        megabytes, milliseconds = ROOM[size]
+        row("memory loaded, MB", f"≤ {megabytes:,}", "memory", lambda one: one["loaded_mb"], lambda x: x <= megabytes, "{:,.0f}")
+        row("start to ready, ms", f"≤ {milliseconds:,}", "memory", lambda one: one["start_ms"], lambda x: x <= milliseconds, "{:,.0f}")
+    if size >= 100_000:
+        row("export, MB/s", "≥ 100", "G", lambda one: one["mb_per_second"], lambda x: x >= 100, "{:,.0f}")
+        row("export, memory +MB", "≤ 20", "G", lambda one: one["growth_mb"], lambda x: x <= 20, "{:,.1f}")
     return table(["", "aim", "SQLite", "PostgreSQL"], rows)
+
+
+def growth(found):
+    """What one answer from the database takes as the catalogue grows."""
+    sizes = sorted({s for s, _, variant, _ in found if variant == "one"})
+    rows = []
+    for operation, who in sorted({(o, who) for _, o, variant, who in found if variant == "one"}):
+        times = [found.get((size, operation, "one", who), {}).get("p50_ms") for size in sizes]
+        rows.append([f"{operation}, {who}", *(f"{one:.2f}" if one else "—" for one in times)])
+    return rows and "### Growth\n\np50 in ms of one connection, asking the database\n\n" + table(["", *(f"{size:,}" for size in sizes)], rows)
 
 
 def markdown(whole):
@@ -125,13 +144,28 @@ def markdown(whole):
              f"{settings['connections']} connections. Load average {about['load_before']:.1f} before, {about['load_after']:.1f} after."]
     parts += [f"- {note}" for note in whole["notes"]]
     for size in sorted({key[0] for key in found}):
-        parts += [f"### {size:,} solutions", *filter(None, (speed(found, size, operation) for operation in "ABCDEF")),
+        filled = [f"{who} {one['mb']:,.0f} MB" for (s, o, _, who), one in found.items() if (s, o) == (size, "fill") and "mb" in one]
+        parts += [f"### {size:,} solutions", *filter(None, ["On disk: " + ", ".join(filled) + "." if filled else ""]), *filter(None, (speed(found, size, operation) for operation in "ABCDEF")),
                   *filter(None, (exports(found, size), mixes(found, size), memory(found, size)))]
         parts += [f"**Aims at {size:,}** (✗: not reached)", aims(found, size)]
+    parts += filter(None, [growth(found)])
     return "\n\n".join(parts)
 
 
+BEGIN, END = "<!-- figures: written by bench/report.py -->", "<!-- end of figures -->"
+
+
+def main():
+    words = sys.argv[1:]
+    target = words.pop(words.index("--into") + 1) if "--into" in words else None
+    text = "\n\n".join(markdown(json.loads(pathlib.Path(one).read_text())) for one in words if one != "--into")
+    if not target:
+        print(text)
+        return
+    file = pathlib.Path(target)
+    before, _, rest = file.read_text().partition(BEGIN)
+    file.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
+
+
 if __name__ == "__main__":
-    runs = [json.loads(pathlib.Path(one).read_text()) for one in sys.argv[1:]]
-    for whole in runs:
-        print(markdown(whole), end="\n\n")
+    main()
