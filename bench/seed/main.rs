@@ -11,6 +11,8 @@
 
 mod catalogue;
 mod content;
+mod labels;
+mod reviews;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -69,7 +71,7 @@ fn fill(backend: &Backend, size: usize) -> Result<(), String> {
             eprintln!("  {first} solutions after {:.0} s", began.elapsed().as_secs_f64());
         }
     }
-    catalogue::count_labels(&store, size).map_err(|e| e.to_string())
+    labels::count(&store, size).map_err(|e| e.to_string())
 }
 
 fn tokens(key: &std::path::Path, organisation: &str, first: usize, count: usize) -> Result<(), String> {
