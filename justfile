@@ -34,6 +34,10 @@ typos:
 bench-writes *folder:
     cargo bench --locked --bench writes -- {{ folder }}
 
+# Measures the server beside the limit and the alternatives, at these sizes (needs PostgreSQL, wrk, Node.js, Python); `just bench --quick` shows that it works
+bench *args:
+    bench/run {{ args }}
+
 # Writes openapi/openapi.json from the code
 openapi:
     mkdir -p openapi
