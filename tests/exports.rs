@@ -8,7 +8,7 @@ use gouvtech_catalogue::import::solutions::Solutions;
 use gouvtech_catalogue::import::{Options, run};
 
 use crate::cases;
-use crate::support::build::{Party, sheet, siren};
+use crate::support::build::{Party, siren};
 use crate::support::{App, Response, Value, json};
 
 cases![
@@ -278,9 +278,17 @@ impl Slow {
 
 /// More than sockets and buffers hold.
 fn fill(app: &App) -> usize {
-    let text = "Une longue description. ".repeat(700);
-    let records: Vec<Value> = (0..1500).map(|n| record("masse", n, &text)).collect();
+    // What has no place on a sheet is kept as it was: it is exported, and no index holds it.
+    let text = "Une longue annexe. ".repeat(900);
+    let records: Vec<Value> = (0..1500)
+        .map(|n| {
+            let mut record = record("masse", n, "Une description.");
+            record["annexe"] = json!(text);
+            record
+        })
+        .collect();
     load(app, "masse", &Solutions::default(), &records);
+    assert_eq!(app.get("/api/v1/solutions?limit=1").expect(200).json()["total"], records.len());
     records.len()
 }
 

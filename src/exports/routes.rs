@@ -133,6 +133,7 @@ async fn export<E: Exported>(
     query: Query<ExportOf<E::Filter>>,
     is_csv: bool,
 ) -> Result<HttpResponse> {
+    reply.refuse_fields()?;
     let today = reply.app.store.clock().now().day();
     let form = match is_csv {
         true => Form::Csv(Columns::of(&reply.app.contract, &E::View::name())),
