@@ -155,7 +155,7 @@ async fn export<E: Exported>(
         .await?;
     let tag = tag(&name, &canonical, today, head);
     if let Some(known) = reply.known_tag(&tag) {
-        // Nothing has been read: the feed ends as its parts are dropped.
+        // The feed ends as its parts are dropped.
         return Ok(reply.unchanged(&known));
     }
     let mut response = reply.builder();
