@@ -91,23 +91,27 @@ impl Store {
             let _entered = span.entered();
             let mut lease = match pool.begin(permit, Access::ReadOnly) {
                 Ok(lease) => lease,
-                Err(error) => return drop(opened.send(Err(error))),
+                Err(error) => {
+                    let _nobody_waits = opened.send(Err(error));
+                    return;
+                }
             };
             let Ok(db) = lease.db() else { return };
             let feeds = Feed { sender, runtime, end: Moment::now() + LONGEST };
             let begun = db.expect_pauses().map_err(Error::from).and_then(|()| head(db));
-            let outcome = match begun {
-                Err(error) => Err(drop(opened.send(Err(error)))),
-                Ok(value) => match opened.send(Ok(value.clone())) {
-                    Err(_) => Err(()),
-                    Ok(()) => feed(db, value, &feeds)
-                        .and_then(|()| feeds.pass(Part::End))
-                        .map_err(|error| tracing::warn!(%error, "a feed ended early")),
-                },
+            let is_whole = match begun {
+                Err(error) => {
+                    let _nobody_waits = opened.send(Err(error));
+                    false
+                }
+                Ok(value) => {
+                    let is_wanted = opened.send(Ok(value.clone())).is_ok();
+                    is_wanted && feed(db, value, &feeds).and_then(|()| feeds.pass(Part::End)).is_ok()
+                }
             };
-            // A reading transaction has nothing to lose.
+            // A reading transaction has nothing to lose; a connection that was left midway is not kept.
             let ended = db.rollback();
-            lease.is_fit(ended.is_ok() && outcome.is_ok());
+            lease.is_fit(ended.is_ok() && is_whole);
         });
         let gone = |_| Error::Internal("a feed ended before it began".to_owned());
         let head = timeout(self.limits().deadline, opening)

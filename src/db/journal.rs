@@ -14,6 +14,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use super::dialect::JournalPlace;
 use super::schema::{actors, changes};
@@ -160,8 +161,17 @@ impl<'de> Deserialize<'de> for Bookmark {
 }
 
 impl utoipa::PartialSchema for Bookmark {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        String::schema()
+    fn schema() -> utoipa::openapi::RefOr<Schema> {
+        let object = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .pattern(Some("^[0-9]{1,19}\\.[0-9]{1,19}$"))
+            .max_length(Some(39))
+            .description(Some(
+                "The `Export-Position` of an earlier export: what changed from there on, each change once, with what \
+                 is gone (`is_removed`).",
+            ))
+            .build();
+        Schema::Object(object).into()
     }
 }
 

@@ -133,6 +133,7 @@ async fn export<E: Exported>(
     query: Query<ExportOf<E::Filter>>,
     is_csv: bool,
 ) -> Result<HttpResponse> {
+    reply.refuse_fields()?;
     let today = reply.app.store.clock().now().day();
     let form = match is_csv {
         true => Form::Csv(Columns::of(&reply.app.contract, &E::View::name())),
@@ -154,7 +155,7 @@ async fn export<E: Exported>(
         .await?;
     let tag = tag(&name, &canonical, today, head);
     if let Some(known) = reply.known_tag(&tag) {
-        // Nothing has been read: the feed ends as its parts are dropped.
+        // The feed ends as its parts are dropped.
         return Ok(reply.unchanged(&known));
     }
     let mut response = reply.builder();

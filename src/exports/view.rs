@@ -24,9 +24,7 @@ pub struct ExportQuery {
     /// What changed at this instant or later, with what is gone (`is_removed`).
     #[serde(default)]
     pub updated_since: Option<Instant>,
-    /// What changed since the export whose `Export-Position` this is, each change once, with what is gone
-    /// (`is_removed`).
-    #[schema(pattern = "^[0-9]{1,19}\\.[0-9]{1,19}$", max_length = 39, example = "4711.1822")]
+    /// Where an earlier export ended.
     #[serde(default)]
     pub since: Option<Bookmark>,
     /// Only rows whose data are under one of these terms.

@@ -177,16 +177,22 @@ impl Reply {
 
     /// 200 with a representation in another form than JSON.
     pub fn text(&self, media: &str, body: Vec<u8>, headers: &[(&'static str, &str)]) -> Result<HttpResponse> {
-        if self.fields.is_some() {
-            let detail = text!("« fields » ne vaut que pour le JSON.", "`fields` is for JSON only.");
-            return Err(Error::malformed(vec![Fault::parameter("fields", "json_only", detail)]));
-        }
+        self.refuse_fields()?;
         let mut response = self.builder();
         response.content_type(media).insert_header((ETAG, format!("\"v0.{}\"", fingerprint(&body))));
         for header in headers {
             response.insert_header(*header);
         }
         Ok(response.body(body))
+    }
+
+    /// For answers that are no JSON document, of which nothing can be left out.
+    pub fn refuse_fields(&self) -> Result<()> {
+        if self.fields.is_none() {
+            return Ok(());
+        }
+        let detail = text!("« fields » ne vaut que pour le JSON.", "`fields` is for JSON only.");
+        Err(Error::malformed(vec![Fault::parameter("fields", "json_only", detail)]))
     }
 
     /// Whether the caller wants this media type rather than JSON.
