@@ -174,11 +174,11 @@ class Sqlite:
 class Answering:
     """A process that answers requests, with all it forked."""
 
-    def __init__(self, words, port, ready, env=None, cwd=None, log=None):
+    def __init__(self, words, port, ready, env=None, cwd=None):
         self.base, self.ready = f"http://127.0.0.1:{port}", ready
         began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in words], env={**os.environ, **(env or {})}, cwd=cwd,
-                                        stdout=log or subprocess.DEVNULL, stderr=log or subprocess.DEVNULL, start_new_session=True)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         while True:
             try:
                 if get(self.base + ready, 1)[0] == 200:
