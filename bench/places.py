@@ -58,14 +58,14 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """Time on a processor, of a process and all it forked."""
+    """Time on a processor, of a process and all it forked, also of those that ended."""
     total = 0
     for one in family(pid):
         try:
             fields = pathlib.Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        total += int(fields[11]) + int(fields[12])
+        total += sum(map(int, fields[11:15]))
     return total / os.sysconf("SC_CLK_TCK")
 
 

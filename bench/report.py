@@ -45,7 +45,7 @@ def speed(found, size, operation):
         name = who + (", every solution in turn" if variant == "all" else "")
         share = one["refused"] / max(one["requests"], 1)
         name += f" ({share:.1%} refused)" if share > 0.001 else ""
-        cost = f"{one.get('cpu_us', 0):,.0f}" + (f" + {one['database_us']:,.0f}" if one.get("database_us") else "")
+        cost = f"{one.get('cpu_us', 0):,.0f}" + (f" + {one['database_us']:,.0f}" if one.get("database_us", 0) >= 0.5 else "")
         lines.append([name, f"{one['rate']:,.0f}", spread, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.1f}", cost,
                       ratio(one["rate"], limit), ratio(one["rate"], bare)])
     heads = ["", "requests/s", "of the runs", "p50 ms", "p99 ms", "processor µs", "of the limit", "of the bare handler on PostgreSQL"]
