@@ -140,9 +140,9 @@ def growth(found):
 def markdown(whole):
     found, about, settings = medians(whole["results"]), whole["machine"], whole["settings"]
     parts = [f"{about['cpu']}, {about['cores']} cores shared by load, server and database, {about['memory_gib']} GiB, Linux {about['kernel']}; "
-             f"commit {about['commit']}, {about['at']}. Medians of {settings['runs']} alternating runs of {settings['seconds']} s, "
+             f"{about['commit']}, {about['at']}. Medians of {settings['runs']} alternating runs of {settings['seconds']} s, "
              f"{settings['connections']} connections. Load average {about['load_before']:.1f} before, {about['load_after']:.1f} after."]
-    parts += [f"- {note}" for note in whole["notes"]]
+    parts += ["\n".join(f"- {note}" for note in whole["notes"])] if whole["notes"] else []
     for size in sorted({key[0] for key in found}):
         filled = [f"{who} {one['mb']:,.0f} MB" for (s, o, _, who), one in found.items() if (s, o) == (size, "fill") and "mb" in one]
         parts += [f"### {size:,} solutions", *filter(None, ["On disk: " + ", ".join(filled) + "." if filled else ""]), *filter(None, (speed(found, size, operation) for operation in "ABCDEF")),
