@@ -58,14 +58,14 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """Time on a processor, of a process and all it forked."""
+    """Time on a processor, of a process and all it forked, also of those that ended."""
     total = 0
     for one in family(pid):
         try:
             fields = pathlib.Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        total += int(fields[11]) + int(fields[12])
+        total += sum(map(int, fields[11:15]))
     return total / os.sysconf("SC_CLK_TCK")
 
 
@@ -174,11 +174,11 @@ class Sqlite:
 class Answering:
     """A process that answers requests, with all it forked."""
 
-    def __init__(self, words, port, ready, env=None, cwd=None, log=None):
+    def __init__(self, words, port, ready, env=None, cwd=None):
         self.base, self.ready = f"http://127.0.0.1:{port}", ready
         began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in words], env={**os.environ, **(env or {})}, cwd=cwd,
-                                        stdout=log or subprocess.DEVNULL, stderr=log or subprocess.DEVNULL, start_new_session=True)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         while True:
             try:
                 if get(self.base + ready, 1)[0] == 200:

@@ -45,7 +45,7 @@ def speed(found, size, operation):
         name = who + (", every solution in turn" if variant == "all" else "")
         share = one["refused"] / max(one["requests"], 1)
         name += f" ({share:.1%} refused)" if share > 0.001 else ""
-        cost = f"{one.get('cpu_us', 0):,.0f}" + (f" + {one['database_us']:,.0f}" if one.get("database_us") else "")
+        cost = f"{one.get('cpu_us', 0):,.0f}" + (f" + {one['database_us']:,.0f}" if one.get("database_us", 0) >= 0.5 else "")
         lines.append([name, f"{one['rate']:,.0f}", spread, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.1f}", cost,
                       ratio(one["rate"], limit), ratio(one["rate"], bare)])
     heads = ["", "requests/s", "of the runs", "p50 ms", "p99 ms", "processor µs", "of the limit", "of the bare handler on PostgreSQL"]
@@ -140,9 +140,9 @@ def growth(found):
 def markdown(whole):
     found, about, settings = medians(whole["results"]), whole["machine"], whole["settings"]
     parts = [f"{about['cpu']}, {about['cores']} cores shared by load, server and database, {about['memory_gib']} GiB, Linux {about['kernel']}; "
-             f"commit {about['commit']}, {about['at']}. Medians of {settings['runs']} alternating runs of {settings['seconds']} s, "
+             f"{about['commit']}, {about['at']}. Medians of {settings['runs']} alternating runs of {settings['seconds']} s, "
              f"{settings['connections']} connections. Load average {about['load_before']:.1f} before, {about['load_after']:.1f} after."]
-    parts += [f"- {note}" for note in whole["notes"]]
+    parts += ["\n".join(f"- {note}" for note in whole["notes"])] if whole["notes"] else []
     for size in sorted({key[0] for key in found}):
         filled = [f"{who} {one['mb']:,.0f} MB" for (s, o, _, who), one in found.items() if (s, o) == (size, "fill") and "mb" in one]
         parts += [f"### {size:,} solutions", *filter(None, ["On disk: " + ", ".join(filled) + "." if filled else ""]), *filter(None, (speed(found, size, operation) for operation in "ABCDEF")),
