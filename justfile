@@ -38,6 +38,10 @@ bench-writes *folder:
 bench *args:
     bench/run {{ args }}
 
+# How well a search finds what is meant, beside PostgreSQL full text and trigrams in the same run
+relevance *seeds:
+    cargo bench --locked --bench relevance -- {{ seeds }}
+
 # Writes openapi/openapi.json from the code
 openapi:
     mkdir -p openapi
