@@ -36,6 +36,7 @@ mod limits;
 mod openapi;
 mod organisations;
 mod persons;
+mod plans;
 mod process;
 mod protocol;
 mod providers;
@@ -51,6 +52,7 @@ mod support;
 mod tokens;
 
 fn main() -> std::process::ExitCode {
+    support::statements::listen();
     let mut cases = Vec::new();
     cases.extend(access::cases());
     cases.extend(backup::cases());
@@ -76,6 +78,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(limits::cases());
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
+    cases.extend(plans::cases());
     cases.extend(providers::cases());
     cases.extend(persons::cases());
     cases.extend(readme::cases());

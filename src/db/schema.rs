@@ -175,6 +175,7 @@ diesel::table! {
         published_at -> Instant,
         confirmed_at -> Nullable<Instant>,
         archived_at -> Nullable<Instant>,
+        is_listed -> Bool,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -314,13 +315,20 @@ impl Label {
                 true => LabelStatus::ALL.iter().copied().filter(|s| s.is_valid()).collect(),
                 false => Vec::new(),
             };
-            query = query.filter(
-                l::status
-                    .eq_any(valid)
-                    .and(l::valid_until.ge(today))
-                    .or(l::status.eq_any(others))
-                    .or(l::status.eq_any(lapsed).and(l::valid_until.lt(today))),
-            );
+            // What cannot be is left out: SQLite would read the whole table for it.
+            let mut any: Vec<Box<dyn BoxableExpression<l::table, MultiBackend, SqlType = Bool>>> = Vec::new();
+            if !valid.is_empty() {
+                any.push(Box::new(l::status.eq_any(valid).and(l::valid_until.ge(today))));
+            }
+            if !others.is_empty() {
+                any.push(Box::new(l::status.eq_any(others)));
+            }
+            if !lapsed.is_empty() {
+                any.push(Box::new(l::status.eq_any(lapsed).and(l::valid_until.lt(today))));
+            }
+            if let Some(any) = any.into_iter().reduce(|one, other| Box::new(one.or(other))) {
+                query = query.filter(any);
+            }
         }
         query
     }

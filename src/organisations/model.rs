@@ -96,6 +96,9 @@ impl Organisation {
     }
 
     pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         Ok(organisations::table.filter(organisations::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?)
     }
 
@@ -222,7 +225,15 @@ impl Organisation {
                 None => query.filter(o::status.ne(OrganisationStatus::Pending)),
             };
         }
-        if !filter.kind.is_empty() {
+        if let [kind] = filter.kind.as_slice() {
+            // By itself, so that its index gives the order.
+            query = match kind {
+                OrganisationKind::Vendor => query.filter(o::is_vendor.eq(true)),
+                OrganisationKind::PublicBody => query.filter(o::is_public_body.eq(true)),
+                OrganisationKind::AuditBody => query.filter(o::is_audit_body.eq(true)),
+                OrganisationKind::Operator => query.filter(o::is_operator.eq(true)),
+            };
+        } else if !filter.kind.is_empty() {
             let has = |kind| filter.kind.contains(&kind);
             query = query.filter(
                 (o::is_vendor.eq(true).and(has(OrganisationKind::Vendor).into_sql::<diesel::sql_types::Bool>()))

@@ -328,7 +328,7 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
         "solutions",
         "version organisation_id status revision_status published_version draft draft_origins moderation \
          name_folded search_text score rating review_summary provenance source source_id created_at updated_at \
-         submitted_at published_at confirmed_at archived_at",
+         submitted_at published_at confirmed_at archived_at is_listed",
     ),
     ("solution_slugs", "slug solution_id"),
     ("solution_versions", "solution_id number organisation_id sheet origins published_at"),

@@ -468,14 +468,13 @@ pub fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
     use SolutionStatus as S;
     use solutions as s;
     let mut query = s::table.into_boxed::<MultiBackend>();
-    let public = vec![S::Published, S::Outdated];
     let own = viewer.acting_as(crate::auth::Role::Vendor);
     query = if filter.status.is_empty() {
         match own {
             Some(own) => {
-                query.filter(s::status.eq_any(public).or(s::organisation_id.eq(own).and(s::status.ne(S::Archived))))
+                query.filter(s::is_listed.eq(true).or(s::organisation_id.eq(own).and(s::status.ne(S::Archived))))
             }
-            None => query.filter(s::status.eq_any(public)),
+            None => query.filter(s::is_listed.eq(true)),
         }
     } else {
         let wanted = filter.status.clone();
@@ -493,7 +492,7 @@ pub fn matching(filter: &SolutionFilter, viewer: &Viewer) -> Result<Query> {
                     .assume_not_null()
                     .and(s::status.eq_any(wanted).or(s::revision_status.eq_any(revisions).assume_not_null()))),
             ),
-            (false, None) => query.filter(s::status.eq_any(open)),
+            (false, None) => query.filter(s::is_listed.eq(true).and(s::status.eq_any(open))),
         }
     };
     for (facet, values) in filter.chosen() {

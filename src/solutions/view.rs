@@ -161,6 +161,9 @@ pub fn views(
     public_only: bool,
     today: NaiveDate,
 ) -> Result<Vec<SolutionView>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let versions = SolutionVersion::current(db, &rows)?;
     let vendors: Vec<Id> = rows.iter().filter_map(|row| row.organisation_id).collect();
     let vendors: BTreeMap<Id, Organisation> =

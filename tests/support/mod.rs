@@ -6,6 +6,7 @@ pub mod build;
 pub mod client;
 pub mod cluster;
 pub mod provider;
+pub mod statements;
 
 use std::process::ExitCode;
 use std::sync::Arc;

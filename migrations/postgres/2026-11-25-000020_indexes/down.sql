@@ -1,0 +1,16 @@
+DROP INDEX reviews_by_rating;
+DROP INDEX operators_by_name;
+DROP INDEX audit_bodies_by_name;
+DROP INDEX public_bodies_by_name;
+DROP INDEX vendors_by_name;
+CREATE INDEX solutions_by_publication ON solutions (status, published_at, id);
+CREATE INDEX solutions_by_update ON solutions (status, updated_at, id);
+CREATE INDEX solutions_by_score ON solutions (status, score, id);
+CREATE INDEX solutions_by_rating ON solutions (status, rating, id);
+DROP INDEX listed_solutions_by_vendor;
+DROP INDEX listed_solutions_by_rating;
+DROP INDEX listed_solutions_by_score;
+DROP INDEX listed_solutions_by_update;
+DROP INDEX listed_solutions_by_publication;
+DROP INDEX listed_solutions_by_name;
+ALTER TABLE solutions DROP COLUMN is_listed;
