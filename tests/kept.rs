@@ -46,7 +46,13 @@ fn essence(response: &Response) -> (u16, Vec<Option<String>>, Value) {
     (response.status, headers, body)
 }
 
-/// Asks for the same of both until the first gives a kept answer.
+/// Asks again where a busy machine had no time for the database.
+fn answered(app: &App, path: &str) -> Response {
+    let mut responses = (0..20).map(|_| app.get(path).send());
+    responses.find(|response| response.status != 503).unwrap_or_else(|| panic!("{path} is never answered"))
+}
+
+/// Asks for the same until the first gives a kept answer.
 fn kept(app: &App, path: &str) -> Response {
     let before = stats(app).hits;
     for _ in 0..50 {
@@ -130,8 +136,8 @@ impl World {
     /// Compares every answer, kept since an earlier step or not, with the one computed now.
     fn agree(&self, app: &App, plain: &App, after: &str) {
         for address in self.addresses() {
-            let computed = essence(&plain.get(&address).send());
-            assert_eq!(essence(&app.get(&address).send()), computed, "{address} after {after}");
+            let computed = essence(&answered(plain, &address));
+            assert_eq!(essence(&answered(app, &address)), computed, "{address} after {after}");
         }
     }
 }

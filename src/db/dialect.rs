@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{
-    Connection, ConnectionError, ConnectionResult, OptionalExtension, PgConnection, QueryResult, RunQueryDsl,
-    SqliteConnection,
-};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::limits::Limits;
 use super::{Db, Id};
