@@ -6,6 +6,7 @@
 //!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`], [`persons`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
+//!   [`comparisons`] and [`exports`] show what the others hold;
 //! - [`search`]: what the public reads, found and counted inside the process;
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;

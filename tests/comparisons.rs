@@ -57,7 +57,7 @@ fn list(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap_or_else(|| panic!("not a list: {value}"))
 }
 
-fn row<'a>(rows: &'a Value, of: impl Fn(&Value) -> bool) -> &'a Value {
+fn row(rows: &Value, of: impl Fn(&Value) -> bool) -> &Value {
     list(rows).iter().find(|row| of(row)).expect("a row")
 }
 
