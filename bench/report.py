@@ -124,7 +124,7 @@ def aims(found, size):
     if size >= 100_000:
         row("export, MB/s", "≥ 100", "G", lambda one: one["mb_per_second"], lambda x: x >= 100, "{:,.0f}")
         row("export, memory +MB", "≤ 20", "G", lambda one: one["growth_mb"], lambda x: x <= 20, "{:,.1f}")
-    return table(["", "aim", "SQLite", "PostgreSQL"], rows)
+    return table(["", "aim", "SQLite", "PostgreSQL"], [row for row in rows if row[2:] != ["—", "—"]])
 
 
 def growth(found):
