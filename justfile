@@ -34,6 +34,10 @@ typos:
 bench-writes *folder:
     cargo bench --locked --bench writes -- {{ folder }}
 
+# How well a search finds what is meant, beside PostgreSQL full text and trigrams in the same run
+relevance *seeds:
+    cargo bench --locked --bench relevance -- {{ seeds }}
+
 # Writes openapi/openapi.json from the code
 openapi:
     mkdir -p openapi

@@ -29,7 +29,7 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// Folder of the signing key [default: the SQLite file's folder, else ./data]
+    /// Folder of the signing key and the search index [default: the SQLite file's folder, else ./data]
     #[arg(long, env = "GOUVTECH_DATA_DIR", value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
 

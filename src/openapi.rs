@@ -214,7 +214,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             headers.insert("Location".into(), json!({"$ref": "#/components/headers/Location"}));
         }
         let schema = operation["responses"][status]["content"]["application/json"]["schema"]["$ref"].as_str();
-        if schema.is_some_and(|name| name.contains("Page_")) {
+        if schema.is_some_and(|name| name.contains("Page_") || name.ends_with("/SolutionPage")) {
             headers.insert("Link".into(), json!({"$ref": "#/components/headers/Link"}));
         }
         if !headers.is_empty() {

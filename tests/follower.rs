@@ -153,6 +153,8 @@ fn a_follower_goes_on_from_its_bookmark(app: &App) {
     let (later, follower) = follow(&store, bookmark);
     assert!(caught_up(&follower));
     assert_eq!(later.count(meanwhile), 1);
+    let next = note(&store);
+    assert!(caught_up(&follower) && later.count(next) == 1, "the second follower of a store does not follow");
     if matches!(store.backend(), Backend::Sqlite { .. }) {
         assert_eq!(later.count(first), 0, "told again after its bookmark");
     }

@@ -9,9 +9,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -38,54 +38,39 @@ pub trait Listener: Send + Sync {
 /// Commits of this process with entries in the journal.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    state: Mutex<Committed>,
+    count: Mutex<u64>,
     news: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Committed {
-    count: u64,
-    is_stopping: bool,
 }
 
 impl Commits {
     /// One more; before its writer is answered.
     pub fn made(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).count += 1;
+        *self.lock() += 1;
         self.news.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).count
+        *self.lock()
     }
 
-    fn stop(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
+    /// Ends the waits of one follower.
+    fn stop(&self, is_stopping: &AtomicBool) {
+        let _so_that_nobody_is_about_to_wait = self.lock();
+        is_stopping.store(true, Ordering::Relaxed);
         self.news.notify_all();
     }
 
-    /// Waits for a commit after `known`, for `patience` at most; none when told to stop.
-    fn after(&self, known: u64, patience: Duration) -> Option<u64> {
-        let end = Instant::now() + patience;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.count == known && !state.is_stopping {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        (!state.is_stopping).then_some(state.count)
-    }
-
-    /// Waits whatever is committed; none when told to stop.
-    fn pause(&self, patience: Duration) -> Option<u64> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) = self
-            .news
-            .wait_timeout_while(state, patience, |state| !state.is_stopping)
-            .unwrap_or_else(PoisonError::into_inner);
-        (!state.is_stopping).then_some(state.count)
+    /// Waits for a commit after `known`, or with none for all of `patience`; none when told to stop.
+    fn after(&self, known: Option<u64>, patience: Duration, is_stopping: &AtomicBool) -> Option<u64> {
+        let is_to_wait =
+            |count: &mut u64| known.is_none_or(|known| *count == known) && !is_stopping.load(Ordering::Relaxed);
+        let (count, _) =
+            self.news.wait_timeout_while(self.lock(), patience, is_to_wait).unwrap_or_else(PoisonError::into_inner);
+        (!is_stopping.load(Ordering::Relaxed)).then_some(*count)
     }
 }
 
@@ -100,6 +85,7 @@ struct Shared {
     commits: Arc<Commits>,
     position: AtomicI64,
     is_up: AtomicBool,
+    is_stopping: AtomicBool,
 }
 
 impl Follower {
@@ -109,8 +95,12 @@ impl Follower {
     /// What the system says about a new thread.
     pub fn start(store: &Store, from: Bookmark, listeners: Vec<Arc<dyn Listener>>) -> std::io::Result<Self> {
         let commits = Arc::clone(store.commits());
-        let shared =
-            Arc::new(Shared { commits, position: AtomicI64::new(from.position()), is_up: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            commits,
+            position: AtomicI64::new(from.position()),
+            is_up: AtomicBool::new(true),
+            is_stopping: AtomicBool::new(false),
+        });
         let (told, heard) = watch::channel(0);
         let reader = Reader {
             store: store.aside(),
@@ -129,27 +119,29 @@ impl Follower {
         self.shared.position.load(Ordering::Relaxed)
     }
 
-    /// Whether the last look at the journal succeeded.
+    /// Whether no look at the journal has failed since the last that succeeded.
     pub fn is_up(&self) -> bool {
         self.shared.is_up.load(Ordering::Relaxed)
     }
 
     /// Waits until listeners have heard of every commit that this process has made
-    /// so far, and answers whether they have.
+    /// so far, and answers whether they have; while the journal cannot be read
+    /// nobody waits.
     pub async fn caught_up(&self, patience: Duration) -> bool {
         let wanted = self.shared.commits.count();
-        if self.is_up() && *self.heard.borrow() >= wanted {
-            return true;
+        let has_heard = *self.heard.borrow() >= wanted;
+        if has_heard || !self.is_up() {
+            return has_heard;
         }
         let mut heard = self.heard.clone();
-        let wait = heard.wait_for(|known| self.is_up() && *known >= wanted);
+        let wait = heard.wait_for(|known| *known >= wanted);
         matches!(tokio::time::timeout(patience, wait).await, Ok(Ok(_)))
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.shared.commits.stop();
+        self.shared.commits.stop(&self.shared.is_stopping);
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {
@@ -177,13 +169,13 @@ impl Reader {
                     self.shared.is_up.store(true, Ordering::Relaxed);
                     // What was committed before the look was seen by it.
                     self.told.send_replace(known);
-                    self.shared.commits.after(known, POLL)
+                    self.wait(Some(known), POLL)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "following the journal");
                     self.shared.is_up.store(false, Ordering::Relaxed);
                     // A commit does not make a database answer again.
-                    self.shared.commits.pause(PAUSE)
+                    self.wait(None, PAUSE)
                 }
             };
             match next {
@@ -191,6 +183,10 @@ impl Reader {
                 None => return,
             }
         }
+    }
+
+    fn wait(&self, known: Option<u64>, patience: Duration) -> Option<u64> {
+        self.shared.commits.after(known, patience, &self.shared.is_stopping)
     }
 
     /// Tells all that is new.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-use tantivy::directory::MmapDirectory;
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
 };
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Term};
 
 use super::analysis::{Word, address, whole, words};
+use super::folder::Folder;
 
 /// Counts changes of what is stored: an index of another number is built anew.
 pub const VERSION: u32 = 1;
@@ -39,9 +39,10 @@ pub const FACETS: [&str; 16] = [
     "label",
 ];
 
-/// Where a word stands in a sheet, and what it weighs there, in thousandths.
+/// Where a word stands in a sheet, and what it weighs there, in thousandths. Running
+/// text weighs less the longer it is; see [`super::matching`].
 pub const ZONES: [(&str, u16); 5] =
-    [("name", 1000), ("tags", 750), ("summary", 650), ("context", 500), ("description", 450)];
+    [("name", 1000), ("tags", 750), ("summary", 900), ("context", 500), ("description", 1000)];
 
 /// A solution as it is searched.
 #[derive(Debug, Clone, Default, Hash)]
@@ -89,6 +90,8 @@ pub struct Zone {
     pub words: Field,
     pub stems: Field,
     pub weight: u16,
+    /// Whether it is running text, where one word among many says little.
+    pub is_prose: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -145,7 +148,7 @@ impl Fields {
         let mut zones = Vec::new();
         for (zone, weight) in ZONES {
             let (words, stems) = (schema.get_field(zone)?, schema.get_field(&format!("{zone}_stems"))?);
-            zones.push(Zone { words, stems, weight });
+            zones.push(Zone { words, stems, weight, is_prose: matches!(zone, "summary" | "description") });
         }
         let field = |name| schema.get_field(name);
         Ok(Self { id: field("id")?, key: field("key")?, whole: field("whole")?, card: field("card")?, zones })
@@ -225,7 +228,7 @@ pub struct Opened {
 /// What is wrong with what is there.
 pub fn open(folder: Option<&Path>) -> tantivy::Result<Opened> {
     let index = match folder {
-        Some(folder) => Index::open_or_create(MmapDirectory::open(folder)?, schema())?,
+        Some(folder) => Index::open_or_create(Folder::open(folder)?, schema())?,
         None => Index::create_in_ram(schema()),
     };
     let payload = index.load_metas()?.payload;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
 use tantivy::postings::TermInfo;
 use tantivy::query::{EnableScoring, FuzzyTermQuery, PhraseQuery, Query, TermQuery};
@@ -18,13 +19,19 @@ use super::index::{Fields, Zone};
 use super::parse::{Asked, Slot};
 
 /// What a variation of a word is worth beside the word itself, in thousandths.
-const STEM: u16 = 920;
-const SYNONYM: u16 = 720;
+const STEM: u16 = 970;
+const SYNONYM: u16 = 560;
 const SAME_BEGINNING: u16 = 560;
 /// A longer word, when the last typed one is unfinished: this, and more the less is missing.
 const UNFINISHED: u16 = 560;
 /// With one letter wrong, missing, too many or swapped; with two.
 const TYPO: [u16; 2] = [640, 480];
+
+/// A word of a text of one to fifteen words is worth nearly all; with each doubling from there on, this much less.
+const SHORT: f64 = 16.0;
+const DILUTION: f64 = 90.0;
+/// But never less than this.
+const DILUTED: f64 = 250.0;
 
 /// What the name as a whole is worth: the same; begun like this (and more the
 /// less is missing); with typos (less the more of it is wrong).
@@ -57,7 +64,8 @@ pub fn tolerance(length: usize) -> u8 {
 pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Result<Vec<Found>> {
     let mut parts = Vec::new();
     for segment in searcher.segment_readers() {
-        let place = Place { searcher, segment, fields };
+        let zones = if asked.is_for_names { fields.zones.get(..1) } else { fields.zones.get(..) }.unwrap_or_default();
+        let place = Place { searcher, segment, fields, zones };
         let mut found = Found {
             slots: Vec::new(),
             whole: place.whole(&asked.whole)?,
@@ -91,8 +99,8 @@ pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Res
         }
         for (place, found) in &mut parts {
             if let Some(points) = found.slots.get_mut(at) {
-                for zone in &place.fields.zones {
-                    place.typos(points, *zone, &slot.word)?;
+                for zone in place.zones {
+                    place.typos(points, *zone, &slot.word, &Lengths::of(place.segment, *zone)?)?;
                 }
             }
         }
@@ -131,10 +139,41 @@ fn share(part: usize, whole: usize) -> u16 {
     u16::try_from((1000 * part).checked_div(whole).unwrap_or_default()).unwrap_or(1000).min(1000)
 }
 
+/// How long texts of a zone are: a word says more of a short one.
+struct Lengths {
+    norms: FieldNormReader,
+    /// Worth of a word by the stored class of lengths, in thousandths.
+    worths: Vec<u16>,
+}
+
+impl Lengths {
+    fn of(segment: &SegmentReader, zone: Zone) -> tantivy::Result<Self> {
+        let worths = (0..=u8::MAX)
+            .map(|class| of(zone.weight, dilution(FieldNormReader::id_to_fieldnorm(class), zone.is_prose)));
+        Ok(Self { norms: segment.get_fieldnorms_reader(zone.words)?, worths: worths.collect() })
+    }
+
+    fn worth(&self, doc: DocId, worth: u16) -> u16 {
+        of(self.worths.get(usize::from(self.norms.fieldnorm_id(doc))).copied().unwrap_or_default(), worth)
+    }
+}
+
+/// What a word is worth in a text of so many: less with each doubling.
+fn dilution(words: u32, is_prose: bool) -> u16 {
+    if !is_prose {
+        return 1000;
+    }
+    let doublings = f64::from(words) / SHORT;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 250 and 1000")]
+    let worth = (1000.0 - DILUTION * (1.0 + doublings).log2()).clamp(DILUTED, 1000.0) as u16;
+    worth
+}
+
 struct Place<'a> {
     searcher: &'a Searcher,
     segment: &'a SegmentReader,
     fields: &'a Fields,
+    zones: &'a [Zone],
 }
 
 impl Place<'_> {
@@ -145,28 +184,29 @@ impl Place<'_> {
     /// A word and its variations.
     fn slot(&self, slot: &Slot) -> tantivy::Result<Vec<u16>> {
         let mut points = self.points();
-        for (at, zone) in self.fields.zones.iter().enumerate() {
-            self.term(&mut points, zone.words, &slot.word.folded, zone.weight)?;
+        for (at, zone) in self.zones.iter().enumerate() {
+            let lengths = Lengths::of(self.segment, *zone)?;
+            self.term(&mut points, zone.words, &slot.word.folded, |doc| lengths.worth(doc, 1000))?;
             for stem in &slot.stems {
-                self.term(&mut points, zone.stems, stem, of(zone.weight, STEM))?;
+                self.term(&mut points, zone.stems, stem, |doc| lengths.worth(doc, STEM))?;
             }
-            self.longer(&mut points, *zone, slot)?;
+            self.longer(&mut points, *zone, slot, &lengths)?;
             // Names, keywords and what is around: few words, each of them telling.
             if matches!(at, 0 | 1 | 3) {
-                self.typos(&mut points, *zone, &slot.word)?;
+                self.typos(&mut points, *zone, &slot.word, &lengths)?;
             }
             for synonym in &slot.synonyms {
                 match synonym.as_slice() {
                     [word] => {
-                        self.term(&mut points, zone.words, word, of(zone.weight, SYNONYM))?;
+                        self.term(&mut points, zone.words, word, |doc| lengths.worth(doc, SYNONYM))?;
                         for stem in super::analysis::words(word).iter().flat_map(Word::stems) {
-                            self.term(&mut points, zone.stems, &stem, of(zone.weight, SYNONYM))?;
+                            self.term(&mut points, zone.stems, &stem, |doc| lengths.worth(doc, SYNONYM))?;
                         }
                     }
                     words => {
                         let words: Vec<&str> = words.iter().map(String::as_str).collect();
                         let docs = self.phrase(zone.words, &words)?;
-                        docs.iter().for_each(|doc| raise(&mut points, doc, of(zone.weight, SYNONYM)));
+                        docs.iter().for_each(|doc| raise(&mut points, doc, lengths.worth(doc, SYNONYM)));
                     }
                 }
             }
@@ -174,16 +214,16 @@ impl Place<'_> {
         Ok(points)
     }
 
-    fn term(&self, points: &mut [u16], field: Field, text: &str, value: u16) -> tantivy::Result<()> {
+    fn term(&self, points: &mut [u16], field: Field, text: &str, see: impl Fn(DocId) -> u16) -> tantivy::Result<()> {
         let index = self.segment.inverted_index(field)?;
         match index.get_term_info(&Term::from_field_text(field, text))? {
-            Some(info) => each(&index, &info, |doc| raise(points, doc, value)),
+            Some(info) => each(&index, &info, |doc| raise(points, doc, see(doc))),
             None => Ok(()),
         }
     }
 
     /// Longer words that begin with an unfinished one, and those that begin like a finished one.
-    fn longer(&self, points: &mut [u16], zone: Zone, slot: &Slot) -> tantivy::Result<()> {
+    fn longer(&self, points: &mut [u16], zone: Zone, slot: &Slot, lengths: &Lengths) -> tantivy::Result<()> {
         let typed = &slot.word.folded;
         let length = slot.word.length();
         let beginning: String = match slot.is_unfinished {
@@ -207,13 +247,13 @@ impl Place<'_> {
                 continue;
             };
             let info = stream.value().clone();
-            each(&index, &info, |doc| raise(points, doc, of(zone.weight, worth)))?;
+            each(&index, &info, |doc| raise(points, doc, lengths.worth(doc, worth)))?;
         }
         Ok(())
     }
 
     /// Words that a misspelt one may be meant for.
-    fn typos(&self, points: &mut [u16], zone: Zone, word: &Word) -> tantivy::Result<()> {
+    fn typos(&self, points: &mut [u16], zone: Zone, word: &Word, lengths: &Lengths) -> tantivy::Result<()> {
         let distance = tolerance(word.length());
         if distance == 0 {
             return Ok(());
@@ -230,7 +270,7 @@ impl Place<'_> {
             }
             let worth = TYPO.get(wrong - 1).copied().unwrap_or_default();
             let info = stream.value().clone();
-            each(&index, &info, |doc| raise(points, doc, of(zone.weight, worth)))?;
+            each(&index, &info, |doc| raise(points, doc, lengths.worth(doc, worth)))?;
         }
         Ok(())
     }
@@ -241,7 +281,7 @@ impl Place<'_> {
         let length = typed.chars().count();
         if length < 2 {
             if length == 1 {
-                self.term(&mut points, self.fields.whole, typed, NAME)?;
+                self.term(&mut points, self.fields.whole, typed, |_| NAME)?;
             }
             return Ok(points);
         }
@@ -279,12 +319,12 @@ impl Place<'_> {
     /// What has these words one after the other, each as written or in another inflection when it stands alone.
     fn sequence(&self, words: &[Word]) -> tantivy::Result<Docs> {
         let mut docs = Docs::none(self.segment.max_doc());
-        for zone in &self.fields.zones {
+        for zone in self.zones {
             if let [word] = words {
                 let mut points = self.points();
-                self.term(&mut points, zone.words, &word.folded, 1)?;
+                self.term(&mut points, zone.words, &word.folded, |_| 1)?;
                 for stem in word.stems() {
-                    self.term(&mut points, zone.stems, &stem, 1)?;
+                    self.term(&mut points, zone.stems, &stem, |_| 1)?;
                 }
                 (0..self.segment.max_doc()).filter(|doc| get(&points, *doc) > 0).for_each(|doc| docs.add(doc));
             } else {

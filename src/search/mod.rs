@@ -14,6 +14,7 @@ mod docs;
 pub mod document;
 pub mod feed;
 pub mod filter;
+mod folder;
 pub mod highlight;
 pub mod index;
 pub mod matching;
@@ -38,8 +39,9 @@ use crate::error::{Error, Result};
 
 pub use feed::Search;
 
-/// How long a reader waits for what this instance has just written to be found.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a reader waits at most for what this instance has just written to be found; mostly
+/// that takes some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the first readers wait for the index to be there.
 const START: Duration = Duration::from_secs(2);
 /// How often a start that failed is tried again.

@@ -20,6 +20,8 @@ pub struct Asked {
     pub whole: String,
     /// As an identifier: a number, a slug, an address.
     pub keys: Vec<String>,
+    /// Whether only names are looked through.
+    pub is_for_names: bool,
 }
 
 /// A word to be found, in any of its variations.

@@ -14,7 +14,7 @@ pub const LABEL: u64 = 50;
 pub const FRESHNESS: u64 = 30;
 
 /// Within the text: the words, and the name as a whole.
-const WORDS: u64 = 720;
+const WORDS: u64 = 600;
 const NAME: u64 = 1000 - WORDS;
 
 /// A word that says nothing alone counts this much of its rarity.

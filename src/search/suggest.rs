@@ -56,7 +56,7 @@ impl Search {
 
     /// Solutions whose name what is typed may become, the nearest first.
     pub fn suggestions(&self, typed: &str, rows: usize) -> Result<Vec<Card>> {
-        let asked = Asked::new(typed);
+        let asked = Asked { is_for_names: true, ..Asked::new(typed) };
         if asked.slots.is_empty() {
             return Ok(Vec::new());
         }

@@ -91,7 +91,7 @@ impl FacetView {
 
 /// How a solution was found.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FoundView {
+pub struct MatchView {
     /// Where its texts have what was looked for; with `highlight=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub highlight: Option<Highlight>,

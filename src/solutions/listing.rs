@@ -18,7 +18,7 @@ use crate::search::highlight::Highlight;
 use crate::search::order::{By, Place, Wanted};
 use crate::search::parse::Asked;
 use crate::search::question::Question;
-use crate::search::view::{FacetView, FoundView, SolutionPage};
+use crate::search::view::{FacetView, MatchView, SolutionPage};
 use crate::search::{Search, index};
 use crate::text;
 
@@ -197,7 +197,7 @@ fn found(
     if filter.highlight == Some(true) || filter.explain == Some(true) {
         for view in &mut views {
             let reasons = page.items.iter().find(|(place, _)| place.id == view.id).and_then(|(_, reasons)| *reasons);
-            view.found = Some(FoundView {
+            view.found = Some(MatchView {
                 highlight: (filter.highlight == Some(true)).then(|| Highlight::of(&question.asked, &view.sheet)),
                 reasons: reasons.filter(|_| filter.explain == Some(true)),
             });

@@ -72,7 +72,11 @@ impl PartialSchema for ThemeScore {
 impl PartialSchema for MinScore {
     fn schema() -> RefOr<Schema> {
         let overall = ObjectBuilder::new().schema_type(SchemaType::new(Type::Number)).minimum(Some(0)).maximum(Some(1));
-        AnyOfBuilder::new().item(overall).item(ThemeScore::text_schema()).into()
+        AnyOfBuilder::new()
+            .description(Some(
+                "The evaluation in force scores at least this, 0 to 1: overall, or in a theme as `securite:0.7`. Self-declared.",
+            ))
+            .item(overall).item(ThemeScore::text_schema()).into()
     }
 }
 

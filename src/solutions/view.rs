@@ -22,7 +22,7 @@ use crate::organisations::view::{OrganisationSummary, OrganisationView};
 use crate::organisations::{Organisation, Viewer};
 use crate::persons::accesses::Source;
 use crate::query_parameters;
-use crate::search::view::{Facet, FoundView};
+use crate::search::view::{Facet, MatchView};
 
 /// A solution: what its vendor states, and what is known about it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -80,7 +80,7 @@ pub struct SolutionView {
     pub embedded: Option<Embedded>,
     /// How a list found it, when asked with `highlight` or `explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub found: Option<FoundView>,
+    pub found: Option<MatchView>,
 }
 
 crate::represented!(SolutionView);
