@@ -105,7 +105,7 @@ fn every_entry_is_told_whatever_commits_meanwhile(app: &App) {
     assert!(caught_up(&follower));
     let missed = all.iter().filter(|id| ear.count(**id) == 0).count();
     assert_eq!(missed, 0, "of {} entries", all.len());
-    let last = store.read_here(|db| Bookmark::latest(db)).expect("read");
+    let last = store.read_here(Bookmark::latest).expect("read");
     assert!(follower.position() >= last.position());
 }
 

@@ -52,7 +52,7 @@ fn answered(app: &App, path: &str) -> Response {
     responses.find(|response| response.status != 503).unwrap_or_else(|| panic!("{path} is never answered"))
 }
 
-/// Asks for the same until the first gives a kept answer.
+/// Asks until the answer is one that was kept.
 fn kept(app: &App, path: &str) -> Response {
     let before = stats(app).hits;
     for _ in 0..50 {
