@@ -351,8 +351,11 @@ fn described(record: &Record, draw: &mut Draw) -> Option<String> {
         return None;
     }
     let is_french = record.language.as_deref() == Some("fr");
-    let three: Vec<String> =
-        (0..3).map(|_| known.remove(draw.below(known.len()))).map(|word| inflected(&word, is_french, draw)).collect();
+    let mut three = Vec::new();
+    for _ in 0..3 {
+        let word = known.remove(draw.below(known.len()));
+        three.push(inflected(&word, is_french, draw));
+    }
     Some(three.join(" "))
 }
 

@@ -375,8 +375,11 @@ pub fn json_body(data: &[u8]) {
     assert!(crate::http::json::read(twice.as_bytes(), 9).is_err_and(|fault| fault.code == "duplicate_member"));
 }
 
+/// What must hold of a parser, whatever it is given.
+pub type Oracle = fn(&[u8]);
+
 /// Each target of `fuzz/` and what it holds.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+pub const TARGETS: [(&str, Oracle); 10] = [
     ("cursor", cursor),
     ("query", query),
     ("if_match", if_match),

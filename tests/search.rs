@@ -496,7 +496,7 @@ fn ids(answer: &Response) -> Vec<String> {
 fn reopened(app: &App, folder: &Path) -> (u64, bool) {
     let built = std::sync::atomic::AtomicBool::new(false);
     let (search, from) = gouvtech_catalogue::search::Search::open(app.store(), folder, &built).expect("opened");
-    let latest = app.store().read_here(|db| gouvtech_catalogue::db::journal::Bookmark::latest(db)).expect("read");
+    let latest = app.store().read_here(gouvtech_catalogue::db::Bookmark::latest).expect("read");
     (search.count(), from == latest)
 }
 

@@ -30,13 +30,9 @@ impl Weights {
         let weights = asked.slots.iter().enumerate().map(|(at, slot)| {
             let having: usize = found
                 .iter()
-                .filter_map(|part| {
-                    Some(
-                        part.allowed
-                            .iter()
-                            .filter(|doc| part.slots.get(at).is_some_and(|points| get(points, *doc) > 0))
-                            .count(),
-                    )
+                .map(|part| {
+                    let has = |doc: &u32| part.slots.get(at).is_some_and(|points| get(points, *doc) > 0);
+                    part.allowed.iter().filter(has).count()
                 })
                 .sum();
             rarity(all, having as u64, slot.is_stop)
