@@ -93,16 +93,16 @@ fn the_public_reads_the_published_version_while_a_revision_is_edited(app: &App) 
     let before = app.get(&path).expect(200);
     let own = app.own(&vendor, &published.id());
     let edited =
-        app.patch(&path).by(&vendor.token).on(&own).json(&json!({"name": "Instable", "licence": "MIT"})).expect(200);
+        app.patch(&path).by(&vendor.token).on(&own).json(&json!({"name": "Remaniée", "licence": "MIT"})).expect(200);
     assert_eq!(edited.json()["revision"], json!({"status": "draft", "version": 2}));
-    assert_eq!(edited.text("name"), "Instable");
+    assert_eq!(edited.text("name"), "Remaniée");
     let after = app.get(&path).expect(200);
     assert_eq!(after.bytes, before.bytes, "nothing public changed");
     assert_eq!(after.headers["etag"], before.headers["etag"]);
-    assert_eq!(app.get("/api/v1/solutions?q=instable").expect(200).json()["total"], 0);
+    assert_eq!(app.get("/api/v1/solutions?q=remaniee").expect(200).json()["total"], 0);
     let public = app.get(&format!("{path}?view=published")).by(&vendor.token).expect(200);
     assert_eq!(public.text("name"), "Stable");
-    assert_eq!(app.get(&path).by(&app.operator()).expect(200).text("name"), "Instable");
+    assert_eq!(app.get(&path).by(&app.operator()).expect(200).text("name"), "Remaniée");
 }
 
 fn a_harmless_revision_is_published_at_once_and_a_sensitive_one_is_moderated(app: &App) {
