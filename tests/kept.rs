@@ -135,6 +135,7 @@ impl World {
 
     /// Compares every answer, kept since an earlier step or not, with the one computed now.
     fn agree(&self, app: &App, plain: &App, after: &str) {
+        plain.settle();
         for address in self.addresses() {
             let computed = essence(&answered(plain, &address));
             assert_eq!(essence(&answered(app, &address)), computed, "{address} after {after}");

@@ -123,6 +123,8 @@ fn instances_share_the_file_and_notice_without_a_restart(app: &App) {
 }
 
 fn a_cursor_outlives_a_rotation(app: &App) {
+    // A kept page was found with a key that was good then: here each is found anew.
+    let app = &app.another(Given { kept_bytes: Some(0), ..Given::default() });
     for number in 1..=3 {
         app.vendor(number);
     }

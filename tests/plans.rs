@@ -108,7 +108,11 @@ fn scene(app: &App) -> (App, String, String) {
         .on(&reported)
         .json(&json!({"outcome": "granted", "reasons": "Aucun écart."}))
         .expect(200);
-    (app.twin(Given { kept_bytes: Some(0), ..Given::default() }), solution, vendor.id.to_string())
+    let plain = app.twin(Given { kept_bytes: Some(0), ..Given::default() });
+    // The indexes of both read the database as well.
+    app.settle();
+    plain.settle();
+    (plain, solution, vendor.id.to_string())
 }
 
 fn a_public_read_asks_a_fixed_number_of_statements(app: &App) {
@@ -121,6 +125,8 @@ fn a_public_read_asks_a_fixed_number_of_statements(app: &App) {
         app.published(&other, &format!("Modèle {n}"));
         app.evaluated(&other, &app.published(&other, "Modèle").id());
     }
+    app.settle();
+    plain.settle();
     for (address, before) in addresses.iter().zip(before) {
         let after = count(address);
         assert!((1..=14).contains(&before), "{address} asks {before} statements");

@@ -84,7 +84,7 @@ pub fn columns(backend: &Backend) -> BTreeSet<String> {
     let sql = match kind(backend) {
         Kind::Sqlite => {
             "SELECT m.name || '.' || p.name || ' ' || lower(p.type) || CASE p.\"notnull\" WHEN 1 THEN ' not null' ELSE '' END \
-             AS line FROM sqlite_master m JOIN pragma_table_info(m.name) p \
+             AS line FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p \
              WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '%diesel%'"
         }
         Kind::Postgres => {

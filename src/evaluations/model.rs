@@ -457,6 +457,9 @@ pub fn scores_in_force(db: &mut Db, solutions: &[Id]) -> Result<BTreeMap<Id, Sco
         .filter(evaluations::status.eq_any([EvaluationStatus::Published, EvaluationStatus::Contested]))
         .select((evaluations::id, evaluations::solution_id))
         .load(db)?;
+    if in_force.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let ids: Vec<Id> = in_force.iter().map(|(id, _)| *id).collect();
     let results: Vec<ResultRow> = evaluation_results::table
         .filter(evaluation_results::evaluation_id.eq_any(ids))

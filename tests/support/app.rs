@@ -177,6 +177,22 @@ impl App {
         Self::start_with(&self.templates, self.kind, given)
     }
 
+    /// Waits until this instance shows what is committed, whoever did so.
+    pub fn settle(&self) {
+        use diesel::QueryDsl;
+        use diesel::dsl::max;
+        use gouvtech_catalogue::db::schema::changes;
+        let last: Option<i64> = self
+            .store()
+            .read_here(|db| Ok(changes::table.select(max(changes::position)).first(db)?))
+            .expect("the journal");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while self.inner.search_now().is_none_or(|live| live.follower.position() < last.unwrap_or_default()) {
+            assert!(std::time::Instant::now() < end, "this instance does not follow the journal");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// Another application on the same database, as instances behind a balancer are: it has the
     /// key and the clock of this one.
     pub fn twin(&self, given: Given) -> Self {
