@@ -77,6 +77,7 @@ fn the_table_and_the_document_agree(app: &App) {
                 ["Organisation", "CriteriaSet", "Solution", "Claim", "Evaluation", "Review", "Application"].iter().any(
                     |noun| {
                         schema.ends_with(&format!("Page_{noun}View"))
+                            || schema.ends_with(&format!("/{noun}Page"))
                             || schema.ends_with(&format!("Page_{noun}Summary"))
                     },
                 )

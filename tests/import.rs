@@ -448,6 +448,7 @@ fn the_command_reports_and_ends_with_one_when_something_was_refused(app: &App) {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("mauvais.ndjson:3  name: "), "{text}");
     assert!(text.contains("2 created, 0 changed, 1 unchanged, 0 skipped, 8 refused; nothing was written"), "{text}");
+    app.settle();
     assert_eq!(total(app), 1);
     assert_eq!(import(&["solutions", "nowhere.ndjson"]).status.code(), Some(2));
     assert_eq!(import(&["solutions", &path(&good), "--licence", "free for all"]).status.code(), Some(2));

@@ -466,6 +466,8 @@ fn memory_is_bounded(app: &App) {
 fn of_many_who_ask_at_once_one_computes(app: &App) {
     let vendor = app.vendor(1);
     let id = app.published(&vendor, "Attendue").id();
+    // The journal is heard of once more after the write, when the index has it.
+    app.settle();
     for (path, coding) in
         [(format!("/api/v1/solutions/{id}"), "identity"), (format!("/api/v1/solutions/{id}/criteria"), "br")]
     {

@@ -1,5 +1,5 @@
-//! Columns of a CSV export: the members of the view, in the order of the
-//! document, those of an embedded object as `object.member`.
+//! Columns of a CSV export: the members of the view, what names a row first and
+//! the others by name, those of an embedded object as `object.member`.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,9 @@ use super::view::ADDED;
 use crate::error::Result;
 use crate::http::contract::Contract;
 use crate::http::csv;
+
+/// What names a row.
+const FIRST: [&str; 5] = ["id", "slug", "number", "name", "status"];
 
 /// A member, or a member of a member.
 struct Column {
@@ -35,6 +38,7 @@ impl Columns {
         }
         all.extend(ADDED.map(|member| Column { member: member.to_owned(), inner: None }));
         all.retain(|column| column.member != "embedded");
+        all.sort_by_key(|column| FIRST.iter().position(|first| *first == column.member).unwrap_or(FIRST.len()));
         Self(all)
     }
 

@@ -223,8 +223,14 @@ impl Kept {
     }
 
     fn get(&self, asked: &Asked<'_>, now: Instant) -> Option<Arc<Answer>> {
+        self.get_since(asked, now, u64::MAX)
+    }
+
+    /// One that holds, or that was made after change `arrived`: whoever asked then gets what was so since.
+    fn get_since(&self, asked: &Asked<'_>, now: Instant, arrived: u64) -> Option<Arc<Answer>> {
         let answer = self.answers.as_ref()?.get(asked)?;
-        (now.micros() < answer.ends_at && self.generations.holds(answer.made, answer.shows)).then_some(answer)
+        let is_good = answer.made >= arrived || self.generations.holds(answer.made, answer.shows);
+        (now.micros() < answer.ends_at && is_good).then_some(answer)
     }
 
     fn put(&self, asked: &Asked<'_>, answer: &Arc<Answer>) {
@@ -307,12 +313,12 @@ impl Kept {
 
     /// Whether to compute an answer, or to take the one that somebody else is computing.
     async fn board(&self, asked: &Asked<'_>, now: Instant) -> Boarding<'_> {
-        let key = asked.key();
+        let (key, arrived) = (asked.key(), self.generations.latest());
         // Twice: what has landed may be stale by then already.
         for _ in 0..2 {
             let mut flight = {
                 let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(answer) = self.get(asked, now) {
+                if let Some(answer) = self.get_since(asked, now, arrived) {
                     return Boarding::Landed(answer);
                 }
                 match flights.get(&key) {
