@@ -107,7 +107,7 @@ fn security_schemes() -> Value {
             "description": "Access token (RFC 9068), verified as RFC8725 asks: `role` is one of vendor, buyer, auditor, operator; `duties` refine it.",
         },
         "oauth2": {
-            "type": "oauth2", "description": "How a service account gets its access token (RFC 6749 §4.4).",
+            "type": "oauth2", "description": "How a service account gets its access token (RFC 6749 §4.4), which is verified as RFC8725 asks.",
             "flows": {"clientCredentials": {"tokenUrl": oauth::PATH, "scopes": scopes}},
         },
     })
@@ -150,6 +150,15 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     if !path.contains("/service-accounts") {
         let also = security.iter().filter_map(|one| Some(json!({"oauth2": one.get("bearer")?})));
         operation["security"] = security.iter().cloned().chain(also).collect();
+    }
+
+    let answers = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
+    let contents = answers.filter_map(|(_, answer)| answer.get_mut("content")?.as_object_mut()).flatten();
+    for (_, content) in contents.filter(|(media, _)| media.starts_with("text/")) {
+        // Exports are as long as what there is.
+        if content["schema"]["type"] == "string" && !path.contains("/exports/") {
+            content["schema"]["maxLength"] = json!(MAX_TEXT_CHARACTERS);
+        }
     }
 
     let parameters = operation.as_object_mut().map(|o| o.entry("parameters").or_insert_with(|| json!([])));
@@ -433,6 +442,9 @@ pub fn bound(schema: &mut Value) {
         _ => {}
     }
 }
+
+/// A page, a set of figures, a comparison of six, in characters.
+const MAX_TEXT_CHARACTERS: u32 = 10_000_000;
 
 /// The longest text of a format, in characters.
 fn longest(format: &str) -> Option<usize> {

@@ -215,9 +215,12 @@ class World:
                 file.flush()
                 subprocess.run([PROGRAM, "import", "solutions", file.name], check=True, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-            for row in rows:
-                found = self.call("operator", "GET", f"/solutions?q={row['name']}")
-                self.claimable += [one["id"] for one in found.body["items"] if one["name"] == row["name"]]
+            names, end = {row["name"] for row in rows}, time.monotonic() + 10
+            # Another process wrote them: the server follows within a second.
+            while len(self.claimable) < len(rows) and time.monotonic() < end:
+                found = self.call("operator", "GET", "/solutions?sort=-published_at&limit=100").body["items"]
+                self.claimable = [one["id"] for one in found if one["name"] in names]
+                time.sleep(0.1)
         return self.claimable.pop()
 
     def claim(self):
@@ -424,6 +427,9 @@ READY = {
     "refuse_claim": on("operator", World.claim),
     "list_criteria_of_solution": of_solution("anonymous"),
     "find_rating": of_solution("anonymous"),
+
+    "find_comparison": lambda w: Ready("anonymous", query={"solutions": f"{w.published().id},{w.published().id}"}),
+    "list_suggestions": lambda w: Ready("anonymous", query={"q": "essai"}),
 
     "list_evaluations_of_solution": of_solution("anonymous"),
     "create_evaluation": of_solution("vendor"),
