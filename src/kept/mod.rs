@@ -46,7 +46,7 @@ const BASE: &str = "/api/v1/";
 /// How long the last word of the journal may be ago, for what is kept to be believed.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// How long one waits for another's answer before asking for oneself.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(400);
 /// What an answer takes beside its body: its address, its headers, its place.
 const OVERHEAD: u64 = 768;
 /// An address longer than this is asked once.
@@ -253,7 +253,7 @@ impl Kept {
         let address = address(&request).to_owned();
         let plain = Asked { coding: ContentEncoding::Identity, address: &address };
         if coding == ContentEncoding::Identity {
-            return self.ask(&plain, request, next, now).await;
+            return self.ask(&plain, request, next, now, true).await;
         }
         let asked = Asked { coding, address: &address };
         let flight = match self.board(&asked, now).await {
@@ -263,7 +263,8 @@ impl Kept {
         };
         let served = match self.get(&plain, now) {
             Some(answer) => self.hit(request, answer),
-            None => self.ask(&plain, request, next, now).await?,
+            // Who has waited in vain once does not wait again.
+            None => self.ask(&plain, request, next, now, flight.is_some()).await?,
         };
         let (request, answer) = match served {
             Served::Kept(request, answer) => (request, answer),
@@ -285,8 +286,10 @@ impl Kept {
         mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
         now: Instant,
+        may_wait: bool,
     ) -> Result<Served, actix_web::Error> {
-        let flight = match self.board(asked, now).await {
+        let boarding = if may_wait { self.board(asked, now).await } else { Boarding::Alone };
+        let flight = match boarding {
             Boarding::Landed(answer) => return Ok(self.hit(request, answer)),
             Boarding::First(flight) => Some(flight),
             Boarding::Alone => None,

@@ -1,7 +1,7 @@
 //! Writers that keep a journal of what was acknowledged, in memory, and the
 //! comparison of that journal with a database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -49,6 +49,11 @@ impl Writers {
             })
             .collect();
         Self { journal, stop, threads }
+    }
+
+    /// The keys of what was acknowledged so far.
+    pub fn keys(&self) -> BTreeSet<String> {
+        self.journal.lock().expect("a journal").acknowledged.keys().cloned().collect()
     }
 
     pub fn acknowledged(&self) -> usize {
