@@ -227,6 +227,6 @@ async fn size_of(app: &App) -> Option<i64> {
         Backend::Sqlite { .. } => "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
         Backend::Postgres { .. } => "SELECT pg_database_size(current_database()) AS bytes",
     };
-    let asked = app.store.probe(PATIENCE, move |db| Ok(diesel::sql_query(sql).get_result::<Size>(db)?)).await;
+    let asked = app.store.read_within(PATIENCE, move |db| Ok(diesel::sql_query(sql).get_result::<Size>(db)?)).await;
     asked.map(|size| size.bytes).ok()
 }

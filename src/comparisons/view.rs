@@ -21,10 +21,10 @@ use crate::solutions::sheet::Origin;
 #[serde(deny_unknown_fields)]
 pub struct ComparisonQuery {
     /// Solutions by id or slug, separated by commas; `slug@3` is the third published version.
-    #[schema(value_type = Vec<SolutionKey>, min_items = 2, max_items = 6)]
+    #[schema(min_items = 2, max_items = 6)]
     pub solutions: Vec<String>,
     /// For each solution its evaluation, `id@result` or `none`; those in force when left out.
-    #[schema(value_type = Vec<EvaluationKey>, max_items = 6)]
+    #[schema(max_items = 6)]
     #[serde(default)]
     pub evaluations: Vec<String>,
     /// For each solution the number of its label, or `none`; the valid ones when left out.
@@ -37,7 +37,7 @@ pub struct ComparisonQuery {
     #[serde(default)]
     pub criteria_set: Option<String>,
     /// Weights of themes from 0 to 10, separated by commas: `securite:5,accessibilite:2`.
-    #[schema(value_type = Vec<ThemeWeight>, max_items = 100)]
+    #[schema(max_items = 100)]
     #[serde(default)]
     pub weights: Vec<String>,
     /// What criteria are grouped by; `theme` unless said otherwise.
@@ -52,24 +52,6 @@ pub struct ComparisonQuery {
 }
 
 query_parameters!(ComparisonQuery);
-
-/// A solution's id or slug, perhaps at a version: `slug@3`.
-#[derive(ToSchema)]
-#[schema(max_length = 110, pattern = "^[A-Za-z0-9-]{1,100}(@[1-9][0-9]{0,8})?$")]
-#[expect(dead_code, reason = "describes")]
-struct SolutionKey(String);
-
-/// An evaluation's id, perhaps at a result: `id@1`; or `none`.
-#[derive(ToSchema)]
-#[schema(max_length = 46, pattern = "^(none|[0-9A-Fa-f-]{36}(@[1-9][0-9]{0,8})?)$")]
-#[expect(dead_code, reason = "describes")]
-struct EvaluationKey(String);
-
-/// A theme and its weight: `securite:5`.
-#[derive(ToSchema)]
-#[schema(max_length = 60, pattern = "^[a-z0-9_]{1,50}:(10|[0-9])$")]
-#[expect(dead_code, reason = "describes")]
-struct ThemeWeight(String);
 
 crate::codes! {
     /// What criteria are grouped by.

@@ -197,8 +197,8 @@ impl Store {
         self.blocking(Arc::default(), self.limits.deadline, move |permit, _| store.read_with(permit, work)).await
     }
 
-    /// [`Store::read`] that answers sooner, for who asks whether the database answers at all.
-    pub async fn probe<T, F>(&self, deadline: Duration, work: F) -> Result<T>
+    /// [`Store::read`] for who has less time.
+    pub async fn read_within<T, F>(&self, deadline: Duration, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,

@@ -78,7 +78,7 @@ async fn find_readiness(app: Data<App>) -> Result<HttpResponse> {
     if app.is_leaving() {
         return Err(Error::unavailable("stopping"));
     }
-    let ready = app.store.probe(PATIENCE, |db| Ok(migrations::are_applied(db).unwrap_or(false))).await?;
+    let ready = app.store.read_within(PATIENCE, |db| Ok(migrations::are_applied(db).unwrap_or(false))).await?;
     if !ready {
         return Err(Error::unavailable("migrations are pending"));
     }

@@ -43,15 +43,18 @@ pub async fn list(
             "The reasons of a rank are for operators; docs/SEARCH.md publishes their rule."
         )));
     }
+    let began = std::time::Instant::now();
     let live = match filter.is_public(caller.as_ref()) {
         true => Some(reply.app.search().await?),
         false => None,
     };
     let of = caller.clone();
+    // Waiting for the index counts as waiting for the database.
+    let left = reply.app.settings.limits.deadline.saturating_sub(began.elapsed());
     let (page, shown) = reply
         .app
         .store
-        .read(move |db| {
+        .read_within(left, move |db| {
             let viewer = Viewer::of(db, of.as_ref())?;
             allow(db, &viewer)?;
             let page = match live {

@@ -115,6 +115,7 @@ def server(program, url, folder):
         "CONTRACT_PROGRAM": str(program),
         "GOUVTECH_DATABASE_URL": url,
         "GOUVTECH_SIGNING_KEY": f"{folder}/signing-key.pem",
+        "GOUVTECH_DATA_DIR": folder,
         "GOUVTECH_BIND": base.removeprefix("http://"),
         "GOUVTECH_LOG": "warn",
         "GOUVTECH_SECURITY_CONTACT": "mailto:security@example.org",
