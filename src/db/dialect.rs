@@ -89,7 +89,7 @@ impl Backend {
                 // The time to wait comes first: changing to WAL may itself have to wait.
                 connection
                     .batch_execute("PRAGMA busy_timeout = 5000")
-                    .and_then(|()| connection.batch_execute("PRAGMA journal_mode = WAL"))
+                    .and_then(|()| use_log(&mut connection))
                     .and_then(|()| {
                         connection.batch_execute(
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
@@ -104,6 +104,20 @@ impl Backend {
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Db::Sqlite(connection))
             }
+        }
+    }
+}
+
+/// Changes to WAL. Of several that change a new database at once, SQLite refuses some
+/// without waiting, lest they wait for each other: they try again.
+fn use_log(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(error) if Failure::of(&error) == Failure::Busy && std::time::Instant::now() < end => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            outcome => return outcome,
         }
     }
 }
