@@ -208,6 +208,8 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     when(needs_match, &[Code::PreconditionFailed, Code::PreconditionRequired]);
     when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
     when(path.starts_with("/api/v1/solutions/{id}"), &[Code::Gone]);
+    // A reading operation with rules between its parameters says so itself.
+    when(operation["responses"].get("422").is_some(), &[Code::ValidationFailed]);
     for code in errors {
         operation["responses"][code.status().as_str()] =
             json!({"$ref": format!("#/components/responses/{}", response_name(code))});

@@ -288,7 +288,7 @@ fn two_versions_of_one_solution_can_be_compared(app: &App) {
     assert_eq!(list(&all["content"]["sheet"]).len(), 1);
     assert_eq!(all["content"]["sheet"][0]["field"], "summary");
     assert_eq!((&all["now"][0]["is_current"], &all["now"][1]["is_current"]), (&json!(false), &json!(true)));
-    app.get("/api/v1/comparisons?solutions=deux-ages,deux-ages@2").expect(400).has_fault("solutions/1 repeated");
+    app.get("/api/v1/comparisons?solutions=deux-ages,deux-ages@2").expect(422).has_fault("solutions/1 repeated");
 }
 
 fn criteria_stand_under_each_objective_they_serve(app: &App) {
@@ -347,7 +347,7 @@ fn every_element_that_is_not_there_is_named(app: &App) {
         .expect(200);
     let refused = app
         .get("/api/v1/comparisons?solutions=nulle-part,brouillon,archivee,premiere@7,suspendue&weights=nulle:1")
-        .expect(400);
+        .expect(422);
     for fault in [
         "solutions/0 unknown_solution",
         "solutions/1 unknown_solution",
@@ -358,25 +358,34 @@ fn every_element_that_is_not_there_is_named(app: &App) {
     ] {
         refused.has_fault(fault);
     }
-    let own = app.get("/api/v1/comparisons?solutions=brouillon,premiere").by(&vendor.token).expect(400);
+    let own = app.get("/api/v1/comparisons?solutions=brouillon,premiere").by(&vendor.token).expect(422);
     own.has_fault("solutions/0 unknown_solution");
     let evaluation = app.get(&format!("/api/v1/solutions/{}/evaluation", pair.first.id())).expect(200).id();
-    for (query, fault) in [
-        ("solutions=premiere", "solutions too_few"),
-        ("solutions=a,b,c,d,e,f,g", "solutions too_many"),
-        ("solutions=premiere,@2", "solutions/1 wrong_form"),
-        ("solutions=premiere,seconde@0", "solutions/1 wrong_form"),
-        ("solutions=premiere,seconde&evaluations=none", "evaluations wrong_count"),
-        (&format!("solutions=seconde,premiere&evaluations={evaluation},none"), "evaluations/0 unknown_evaluation"),
-        (&format!("solutions=premiere,seconde&evaluations={evaluation}@2,none"), "evaluations/0 unknown_evaluation"),
-        (&format!("solutions=premiere,seconde&labels=none,{}", pair.label), "labels/1 unknown_label"),
-        ("solutions=premiere,seconde&weights=securite:11", "weights/0 wrong_form"),
-        ("solutions=premiere,seconde&weights=securite:1,securite:2", "weights/1 repeated"),
-        ("solutions=premiere,seconde&weights=securite:0", "weights all_zero"),
-        ("solutions=premiere,seconde&criteria_set=autre", "criteria_set unknown_criteria_set"),
-        ("solutions=premiere,seconde&format=csv&fields=pinned", "fields json_only"),
+    for (status, query, fault) in [
+        (400, "solutions=premiere", "solutions too_few"),
+        (400, "solutions=a,b,c,d,e,f,g", "solutions too_many"),
+        (400, "solutions=premiere,@2", "solutions/1 wrong_form"),
+        (400, "solutions=premiere,seconde@0", "solutions/1 wrong_form"),
+        (422, "solutions=premiere,seconde&evaluations=none", "evaluations wrong_count"),
+        (422, &format!("solutions=seconde,premiere&evaluations={evaluation},none"), "evaluations/0 unknown_evaluation"),
+        (
+            422,
+            &format!("solutions=premiere,seconde&evaluations={evaluation}@2,none"),
+            "evaluations/0 unknown_evaluation",
+        ),
+        (422, &format!("solutions=premiere,seconde&labels=none,{}", pair.label), "labels/1 unknown_label"),
+        (400, "solutions=premiere,seconde&weights=securite:11", "weights/0 wrong_form"),
+        (422, "solutions=premiere,seconde&weights=securite:1,securite:2", "weights/1 repeated"),
+        (422, "solutions=premiere,seconde&weights=securite:0", "weights all_zero"),
+        (400, "solutions=premiere,seconde&criteria_set=autre", "criteria_set wrong_form"),
+        (
+            422,
+            "solutions=premiere,seconde&criteria_set=00000000-0000-7000-8000-000000000000",
+            "criteria_set unknown_criteria_set",
+        ),
+        (400, "solutions=premiere,seconde&format=csv&fields=pinned", "fields json_only"),
     ] {
-        app.get(&format!("/api/v1/comparisons?{query}")).expect(400).has_fault(fault);
+        app.get(&format!("/api/v1/comparisons?{query}")).expect(status).has_fault(fault);
     }
 }
 

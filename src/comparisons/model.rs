@@ -68,16 +68,17 @@ pub struct Loaded {
 /// Finds what is asked for; every element that is not there is named.
 pub fn load(db: &mut Db, query: &ComparisonQuery, today: NaiveDate) -> Result<Loaded> {
     let mut faults = Vec::new();
-    let pins = rules::solutions(&query.solutions, &mut faults);
-    let evaluations = rules::evaluations(&query.evaluations, query.solutions.len(), &mut faults);
-    let labels = rules::labels(&query.labels, query.solutions.len(), &mut faults);
+    let pins = query.solutions.iter().map(|one| &one.0);
+    let evaluations = query.evaluations.iter().map(|one| one.0.clone());
+    let evaluations = rules::aligned("evaluations", evaluations, pins.len(), &mut faults);
+    let labels = rules::aligned("labels", query.labels.iter().map(|one| one.0.clone()), pins.len(), &mut faults);
     let weights = rules::weights(&query.weights, &mut faults);
     if !faults.is_empty() {
-        return Err(Error::malformed(faults));
+        return Err(Error::invalid(faults));
     }
     let mut sides: Vec<Side> = Vec::new();
     let mut sets = Sets::default();
-    for (index, ((pin, evaluation), label)) in pins.iter().zip(evaluations).zip(labels).enumerate() {
+    for (index, ((pin, evaluation), label)) in pins.zip(evaluations).zip(labels).enumerate() {
         let Some((solution, version)) = published(db, pin, index, &mut faults)? else { continue };
         if sides.iter().any(|side| (side.solution.id, side.version.number) == (solution.id, version.number)) {
             let detail = text!("Cette version figure déjà dans la liste.", "This version is on the list already.");
@@ -109,7 +110,7 @@ pub fn load(db: &mut Db, query: &ComparisonQuery, today: NaiveDate) -> Result<Lo
         }
     }
     if !faults.is_empty() {
-        return Err(Error::malformed(faults));
+        return Err(Error::invalid(faults));
     }
     let criteria = set.as_ref().map(|set| set.criteria(db)).transpose()?.unwrap_or_default();
     Ok(Loaded { sides, set, criteria, weights })

@@ -23,7 +23,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[utoipa::path(get, path = "/api/v1/comparisons", tag = "comparisons", security(()),
     params(ComparisonQuery),
     responses((status = 200, description = "The comparison.",
-        content((ComparisonView = "application/json"), (String = "text/csv")))))]
+        content((ComparisonView = "application/json"), (String = "text/csv"))),
+        (status = 422, description = "Something asked for is not there, or does not go together.")))]
 async fn find_comparison(reply: Reply, query: Query<ComparisonQuery>) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let wants_csv = query.format.map_or_else(|| reply.prefers("text/csv"), |format| format == Format::Csv);

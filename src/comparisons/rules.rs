@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+use utoipa::ToSchema;
+
 use super::view::{Missing, Term, WeightedScore};
-use crate::db::Id;
 use crate::error::Fault;
 use crate::evaluations::rules::{Score, Scores};
 use crate::text;
@@ -28,102 +30,117 @@ pub enum Chosen<T> {
     This(T),
 }
 
+/// A solution by id or slug, perhaps at one of its published versions.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^[0-9A-Za-z-]+(@[1-9][0-9]{0,8})?$", max_length = 110, example = "demarches@3")]
+pub struct SolutionPin(pub Pin);
+
+/// An evaluation by id, perhaps at one of its results; or none.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(
+    value_type = String,
+    pattern = "^(none|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(@[1-9][0-9]{0,8})?)$",
+    max_length = 46,
+    example = "none"
+)]
+pub struct EvaluationPin(pub Chosen<Pin>);
+
+/// A label by its number; or none.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^(none|GT-[0-9]{4}-[0-9]{5})$", max_length = 13, example = "GT-2026-00001")]
+pub struct LabelPin(pub Chosen<String>);
+
+/// A theme with its weight.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^[a-z0-9_]{2,60}:([0-9]|10)$", max_length = 63, example = "securite:5")]
+pub struct ThemeWeight(pub (String, i32));
+
+/// The form of all these is their schema's, which is checked before they are read.
+const UNREAD: &str = "not of the form that its schema states";
+
+/// `key`, or `key@number`.
+fn pin(text: &str) -> Result<Pin, &'static str> {
+    let (key, number) = match text.split_once('@') {
+        Some((key, number)) => (key, Some(number.parse().map_err(|_| UNREAD)?)),
+        None => (text, None),
+    };
+    Ok(Pin { key: key.to_owned(), number })
+}
+
+impl TryFrom<String> for SolutionPin {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        pin(&text).map(Self)
+    }
+}
+
+impl TryFrom<String> for EvaluationPin {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Ok(Self(if text == NONE { Chosen::Absent } else { Chosen::This(pin(&text)?) }))
+    }
+}
+
+impl From<String> for LabelPin {
+    fn from(text: String) -> Self {
+        Self(if text == NONE { Chosen::Absent } else { Chosen::This(text) })
+    }
+}
+
+impl TryFrom<String> for ThemeWeight {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (theme, weight) = text.split_once(':').ok_or(UNREAD)?;
+        Ok(Self((theme.to_owned(), weight.parse().map_err(|_| UNREAD)?)))
+    }
+}
+
 /// The fault of one element of a list parameter.
 pub fn fault(parameter: &str, index: usize, code: &'static str, detail: crate::http::text::Text) -> Fault {
     Fault::parameter(format!("{parameter}/{index}"), code, detail)
 }
 
-fn wrong_form(parameter: &str, index: usize, form: &str) -> Fault {
-    fault(parameter, index, "wrong_form", text!("Forme attendue : {form}.", "Expected form: {form}."))
-}
-
-/// `key`, or `key@number`.
-fn pin(text: &str) -> Option<Pin> {
-    let (key, number) = match text.split_once('@') {
-        Some((key, number)) => (key, Some(number.parse().ok().filter(|n: &i32| *n > 0)?)),
-        None => (text, None),
-    };
-    (!key.is_empty()).then(|| Pin { key: key.to_owned(), number })
-}
-
-/// Solutions, each by id or slug, perhaps at a version.
-pub fn solutions(given: &[String], faults: &mut Vec<Fault>) -> Vec<Pin> {
-    let mut pins = Vec::new();
-    for (index, text) in given.iter().enumerate() {
-        match pin(text) {
-            Some(pin) => pins.push(pin),
-            None => faults.push(wrong_form("solutions", index, "slug, slug@3")),
-        }
-    }
-    pins
-}
-
 /// A list with one element per solution, or none at all.
-fn aligned<T>(
+pub fn aligned<T>(
     parameter: &str,
-    given: &[String],
+    given: impl ExactSizeIterator<Item = Chosen<T>>,
     count: usize,
-    form: &str,
     faults: &mut Vec<Fault>,
-    read: impl Fn(&str) -> Option<T>,
 ) -> Vec<Chosen<T>> {
-    if !given.is_empty() && given.len() != count {
+    if given.len() == count {
+        return given.collect();
+    }
+    if given.len() > 0 {
         let detail = text!(
             "Autant d’éléments que de solutions ({count}), « {NONE} » pour aucun.",
             "As many elements as solutions ({count}), `{NONE}` for none."
         );
         faults.push(Fault::parameter(parameter, "wrong_count", detail));
-        return (0..count).map(|_| Chosen::Today).collect();
     }
-    (0..count)
-        .map(|index| match given.get(index).map(String::as_str) {
-            None => Chosen::Today,
-            Some(NONE) => Chosen::Absent,
-            Some(text) => read(text).map_or_else(
-                || {
-                    faults.push(wrong_form(parameter, index, form));
-                    Chosen::Today
-                },
-                Chosen::This,
-            ),
-        })
-        .collect()
-}
-
-/// Evaluations, each perhaps at a result.
-pub fn evaluations(given: &[String], count: usize, faults: &mut Vec<Fault>) -> Vec<Chosen<Pin>> {
-    aligned("evaluations", given, count, "id, id@1, none", faults, |text| {
-        pin(text).filter(|pin| Id::parse(&pin.key).is_some())
-    })
-}
-
-/// Numbers of labels.
-pub fn labels(given: &[String], count: usize, faults: &mut Vec<Fault>) -> Vec<Chosen<String>> {
-    aligned("labels", given, count, "GT-2026-00001, none", faults, |text| (!text.is_empty()).then(|| text.to_owned()))
+    (0..count).map(|_| Chosen::Today).collect()
 }
 
 /// Weights by theme, in the order given.
-pub fn weights(given: &[String], faults: &mut Vec<Fault>) -> Vec<(String, i32)> {
+pub fn weights(given: &[ThemeWeight], faults: &mut Vec<Fault>) -> Vec<(String, i32)> {
     let mut seen = BTreeSet::new();
-    let mut weights = Vec::new();
-    for (index, text) in given.iter().enumerate() {
-        let read = text.split_once(':').and_then(|(theme, weight)| Some((theme, weight.parse::<i32>().ok()?)));
-        match read.filter(|(_, weight)| (0..=10).contains(weight)) {
-            None => faults.push(wrong_form("weights", index, "theme:0 … theme:10")),
-            Some((theme, _)) if !seen.insert(theme.to_owned()) => faults.push(fault(
-                "weights",
-                index,
-                "repeated",
-                text!("« {theme} » a déjà un poids.", "`{theme}` has a weight already."),
-            )),
-            Some((theme, weight)) => weights.push((theme.to_owned(), weight)),
+    for (index, ThemeWeight((theme, _))) in given.iter().enumerate() {
+        if !seen.insert(theme) {
+            let detail = text!("« {theme} » a déjà un poids.", "`{theme}` has a weight already.");
+            faults.push(fault("weights", index, "repeated", detail));
         }
     }
-    if faults.is_empty() && !given.is_empty() && weights.iter().all(|(_, weight)| *weight == 0) {
+    if !given.is_empty() && given.iter().all(|ThemeWeight((_, weight))| *weight == 0) {
         let detail = text!("Au moins un poids dépasse zéro.", "At least one weight is above zero.");
         faults.push(Fault::parameter("weights", "all_zero", detail));
     }
-    weights
+    given.iter().map(|one| one.0.clone()).collect()
 }
 
 /// The formula: the mean of the scores of the themes by these weights, over the

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::rules::{EvaluationPin, LabelPin, SolutionPin, ThemeWeight};
 use crate::db::{Id, Instant};
 use crate::evaluations::criteria::Divergence;
 use crate::evaluations::rules::{EvaluationStatus, Score};
@@ -22,24 +23,24 @@ use crate::solutions::sheet::Origin;
 pub struct ComparisonQuery {
     /// Solutions by id or slug, separated by commas; `slug@3` is the third published version.
     #[schema(min_items = 2, max_items = 6)]
-    pub solutions: Vec<String>,
+    pub solutions: Vec<SolutionPin>,
     /// For each solution its evaluation, `id@result` or `none`; those in force when left out.
     #[schema(max_items = 6)]
     #[serde(default)]
-    pub evaluations: Vec<String>,
+    pub evaluations: Vec<EvaluationPin>,
     /// For each solution the number of its label, or `none`; the valid ones when left out.
     #[schema(max_items = 6)]
     #[serde(default)]
-    pub labels: Vec<String>,
+    pub labels: Vec<LabelPin>,
     /// The criteria set to align by, or `none`; when left out, the latest that the evaluations answer,
     /// else the one in force.
-    #[schema(max_length = 36)]
+    #[schema(pattern = "^(none|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", max_length = 36)]
     #[serde(default)]
     pub criteria_set: Option<String>,
     /// Weights of themes from 0 to 10, separated by commas: `securite:5,accessibilite:2`.
     #[schema(max_items = 100)]
     #[serde(default)]
-    pub weights: Vec<String>,
+    pub weights: Vec<ThemeWeight>,
     /// What criteria are grouped by; `theme` unless said otherwise.
     #[serde(default)]
     pub group_by: Option<Grouping>,

@@ -289,8 +289,8 @@ pub fn as_parameters(faults: Vec<Fault>) -> Vec<Fault> {
         .into_iter()
         .map(|mut fault| {
             if let Place::Body(pointer) = &fault.place {
-                let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
-                fault.place = Place::Parameter(name.to_owned());
+                // `/solutions/1` is the second element of `solutions`.
+                fault.place = Place::Parameter(pointer.trim_start_matches('/').to_owned());
             }
             if fault.code == "unknown_member" {
                 fault.code = "unknown_parameter";
