@@ -124,6 +124,8 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mu
     })
 }
 
+/// No header is longer than all of them may be, in bytes, unless an operator allows more.
+const MAX_HEADERS: u32 = 16_384;
 /// `*`, or entity tags as RFC 9110 §8.8.3 writes them, separated by commas.
 const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
 
@@ -139,7 +141,8 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     let knows_tokens = security.iter().any(|one| one.as_object().is_some_and(|one| !one.is_empty()));
     let status =
         ["200", "201", "202", "204"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
-    let is_transition = method == "post" && status == "200";
+    let has_id = path.contains('{');
+    let is_transition = method == "post" && status == "200" && has_id;
     let is_part = operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "If-Match"));
     let needs_match =
         is_api && !is_oauth && (is_transition || is_part || matches!(method.as_str(), "patch" | "put" | "delete"));
@@ -168,7 +171,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             parameters.push(json!({
                 "name": "If-Match", "in": "header", "required": false,
                 "description": "ETag of the version this change starts from (RFC 9110 §13.1.1). Without it: 428; stale: 412.",
-                "schema": {"type": "string", "maxLength": 1000, "pattern": ENTITY_TAGS}, "example": "\"v1\"",
+                "schema": {"type": "string", "maxLength": MAX_HEADERS, "pattern": ENTITY_TAGS}, "example": "\"v1\"",
             }));
         }
         if writes && knows_tokens {
@@ -187,7 +190,6 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         }
     }
     let has_input = has_body || operation["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["in"] != "path"));
-    let has_id = path.contains('{');
     if has_body {
         operation["requestBody"]["required"] = json!(true);
     }
