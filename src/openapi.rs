@@ -301,7 +301,7 @@ fn add_problem_schema(document: &mut Value) {
                     "type": "object", "required": ["code", "detail"], "description": "One fault.",
                     "properties": {
                         "pointer": {"type": "string", "maxLength": 10000, "description": "JSON Pointer (RFC 6901) into the body."},
-                        "parameter": {"type": "string", "maxLength": 10000, "description": "Name of the parameter or header."},
+                        "parameter": {"type": "string", "maxLength": 10000, "description": "Name of the parameter or header; `name/1` is the second element of a list."},
                         "code": {"type": "string", "maxLength": 100, "description": "Stable code of the fault."},
                         "detail": {"type": "string", "maxLength": 10000, "description": "What is expected."},
                     },

@@ -715,7 +715,7 @@ fn queues_show_each_caller_what_concerns_it(app: &App) {
     app.get("/api/v1/reviews").expect(401);
     app.get("/api/v1/reviews").by(&app.audit_body(1).token).expect(403);
     app.get("/api/v1/reviews").by(&app.token(Role::Buyer, None, &[], "sans organisation")).expect(403);
-    app.get("/api/v1/reviews?status=burnt").by(&moderator).expect(400).has_fault("status not_in_list");
+    app.get("/api/v1/reviews?status=burnt").by(&moderator).expect(400).has_fault("status/0 not_in_list");
     app.get("/api/v1/reviews?limit=101").by(&moderator).expect(400).has_fault("limit too_large");
 }
 

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::content::{AnswerType, Criterion, FrameworkReference, LabelRule, Level, Named, SetContent, Theme};
 use super::rules::{self, SetStatus};
 use crate::db::schema::{criteria, criteria_sets};
-use crate::db::{Db, Id, Instant, Json, Resource, Tx};
+use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::evaluations::rules::Score;
 use crate::http::text::Text;
-use crate::versioned;
+use crate::http::{After, Key, Page, Slice};
+use crate::{keyset, versioned};
 
 /// A criteria set.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
@@ -77,12 +78,17 @@ impl CriteriaSet {
             .optional()?)
     }
 
-    /// All sets, the latest to come into force first, drafts before them.
-    pub fn all(db: &mut Db) -> Result<Vec<Self>> {
-        let mut sets: Vec<Self> =
-            criteria_sets::table.order(criteria_sets::id.desc()).select(Self::as_select()).load(db)?;
-        sets.sort_by_key(|set| std::cmp::Reverse(set.in_force_on.unwrap_or(NaiveDate::MAX)));
-        Ok(sets)
+    /// A page of sets, the latest made first.
+    pub fn page(db: &mut Db, with_drafts: bool, slice: &Slice) -> Result<Page<Self>> {
+        use criteria_sets as c;
+        let matching = || {
+            let query = c::table.into_boxed::<MultiBackend>();
+            if with_drafts { query } else { query.filter(c::published_at.is_not_null()) }
+        };
+        let total = matching().count().get_result(db)?;
+        let rows =
+            keyset!(matching(), slice, c::id, c::id, true, |after| after.id).select(Self::as_select()).load(db)?;
+        Ok(slice.page(rows, total, |row: &Self| After { key: Key::Number(0), id: row.id }))
     }
 
     /// The set in force on a day.

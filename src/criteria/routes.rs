@@ -2,7 +2,6 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 
 use super::model::CriteriaSet;
-use super::rules::SetStatus;
 use super::view::{CriteriaSetView, CriterionFilter, CriterionView, ThemeView};
 use crate::auth::Duty;
 use crate::auth::guard::Visitor;
@@ -10,7 +9,7 @@ use crate::db::{Db, Id};
 use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
-use crate::http::{Page, Query, Reply};
+use crate::http::{Page, PageQuery, Query, Reply};
 use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 
@@ -46,23 +45,23 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
 
 /// Criteria sets, the latest first
 ///
-/// There are few, so they come on one page. Drafts are shown to the operator's administrators.
+/// Drafts are shown to the operator's administrators.
 #[utoipa::path(get, path = "/api/v1/criteria-sets", tag = "criteria", security((), ("bearer" = [])),
-    responses((status = 200, description = "The sets.", body = Page<CriteriaSetView>)))]
-async fn list_criteria_sets(visitor: Visitor, reply: Reply) -> Result<HttpResponse> {
+    params(PageQuery),
+    responses((status = 200, description = "A page of sets.", body = Page<CriteriaSetView>)))]
+async fn list_criteria_sets(visitor: Visitor, reply: Reply, query: Query<PageQuery>) -> Result<HttpResponse> {
     reply.shows(Shows::Criteria);
+    let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let today = reply.app.store.clock().now().day();
-    let sets = reply
+    let page = reply
         .app
         .store
         .read(move |db| {
             let viewer = Viewer::of(db, visitor.0.as_ref())?;
-            let mut sets = CriteriaSet::all(db)?;
-            sets.retain(|set| set.status(today) != SetStatus::Draft || sees_drafts(&viewer));
-            Ok(sets.into_iter().map(|set| CriteriaSetView::new(set, today)).collect())
+            Ok(CriteriaSet::page(db, sees_drafts(&viewer), &slice)?.map(|set| CriteriaSetView::new(set, today)))
         })
         .await?;
-    reply.page(&whole::<CriteriaSetView>(sets))
+    reply.page(&page)
 }
 
 /// One criteria set

@@ -10,8 +10,11 @@
 //! did, with what is gone from the selection.
 
 pub mod columns;
+pub mod labels;
 pub mod model;
+pub mod organisations;
 pub mod routes;
 pub mod rules;
+pub mod solutions;
 pub mod stream;
 pub mod view;

@@ -4,8 +4,11 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LINK};
 use utoipa::ToSchema;
 
 use super::columns::Columns;
-use super::model::{Exported, Labels, Organisations, Solutions};
+use super::labels::Labels;
+use super::model::Exported;
+use super::organisations::Organisations;
 use super::rules::LICENCE_URL;
+use super::solutions::Solutions;
 use super::stream::{Form, feed};
 use super::view::ExportOf;
 use crate::auth::guard::Visitor;

@@ -63,7 +63,7 @@ pub fn feed<E: Exported>(
             let ids: Vec<Id> = touched::<E>(db, since)?.into_iter().collect();
             for ids in ids.chunks(CHUNK) {
                 let ids = match also {
-                    Some(instant) => E::changed_since(db, instant, None, Some(ids), CHUNK)?,
+                    Some(instant) => E::changed_since(db, instant, &Pick::Among(ids))?,
                     None => ids.to_vec(),
                 };
                 changed::<E>(db, query, &ids, today, &mut lines)?;
@@ -72,7 +72,7 @@ pub fn feed<E: Exported>(
         (None, Some(since)) => {
             let mut after = None;
             loop {
-                let ids = E::changed_since(db, since, after, None, CHUNK)?;
+                let ids = E::changed_since(db, since, &Pick::After(after, CHUNK))?;
                 let Some(last) = ids.last() else { break };
                 after = Some(*last);
                 changed::<E>(db, query, &ids, today, &mut lines)?;

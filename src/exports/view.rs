@@ -110,5 +110,12 @@ pub struct Removed {
     pub is_removed: bool,
 }
 
+impl Removed {
+    /// Without a name of its own but its identifier.
+    pub fn new(id: Id, status: impl std::fmt::Display, updated_at: Instant) -> Self {
+        Self { id, slug: None, number: None, status: status.to_string(), updated_at, is_removed: true }
+    }
+}
+
 /// Names of the members that an export adds to a view.
 pub const ADDED: [&str; 4] = ["data_licence", "data_attribution", "data_terms", "is_removed"];

@@ -22,6 +22,6 @@ pub mod text;
 
 pub use body::{Body, Patch};
 pub use conditional::IfMatch;
-pub use page::{After, Key, Page, Slice};
+pub use page::{After, Key, Page, PageQuery, Slice};
 pub use query::Query;
 pub use reply::Reply;

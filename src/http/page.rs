@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::db::Id;
 use crate::error::{Error, Fault, Result};
-use crate::text;
+use crate::{query_parameters, text};
 
 /// Rows of a page when the caller does not say.
 const DEFAULT_LIMIT: i64 = 20;
@@ -27,6 +27,22 @@ pub struct Page<T> {
     #[schema(minimum = 0)]
     pub total: i64,
 }
+
+/// The parameters of a list that has no others.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// Rows of a page.
+    #[schema(minimum = 1, maximum = 100, default = 20)]
+    #[serde(default)]
+    pub limit: Option<i64>,
+    /// Where to go on: `next` of the previous page.
+    #[schema(max_length = 4000)]
+    #[serde(default)]
+    pub cursor: Option<String>,
+}
+
+query_parameters!(PageQuery);
 
 impl<T> Page<T> {
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {

@@ -8,12 +8,12 @@ use super::rating::ReviewRating;
 use super::reader::Reader;
 use super::rules::{self, Command, ReviewStatus};
 use super::traces::ReviewEdit;
-use super::view::{self, ReviewEditFilter, ReviewEditView, ReviewFilter, ReviewView};
+use super::view::{self, ReviewEditView, ReviewFilter, ReviewView};
 use crate::auth::guard::{Buyer, Moderator, ReviewParty, Visitor};
 use crate::db::{Db, Id, Resource};
 use crate::error::{Error, Result};
 use crate::http::route::Endpoint;
-use crate::http::{Body, IfMatch, Page, Patch, Query, Reply};
+use crate::http::{Body, IfMatch, Page, PageQuery, Patch, Query, Reply};
 use crate::kept::generations::Shows;
 use crate::organisations::Viewer;
 use crate::solutions::model::Solution;
@@ -258,13 +258,13 @@ async fn delete_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: 
 ///
 /// What the public read before the author edited it.
 #[utoipa::path(get, path = "/api/v1/reviews/{id}/edits", tag = "reviews", security(("bearer" = ["operator:moderator"])),
-    params(("id" = Id, Path, description = "Identifier of the review."), ReviewEditFilter),
+    params(("id" = Id, Path, description = "Identifier of the review."), PageQuery),
     responses((status = 200, description = "A page of earlier texts.", body = Page<ReviewEditView>)))]
 async fn list_review_edits(
     caller: Moderator,
     reply: Reply,
     id: Path<String>,
-    query: Query<ReviewEditFilter>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse> {
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;
     let page = reply

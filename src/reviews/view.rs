@@ -184,21 +184,7 @@ pub struct ReviewFilter {
     pub min_rating: Option<i32>,
 }
 
-/// Which rows of the earlier texts.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReviewEditFilter {
-    /// Rows of a page.
-    #[schema(minimum = 1, maximum = 100, default = 20)]
-    #[serde(default)]
-    pub limit: Option<i64>,
-    /// Where to go on: `next` of the previous page.
-    #[schema(max_length = 4000)]
-    #[serde(default)]
-    pub cursor: Option<String>,
-}
-
-query_parameters!(ReviewFilter, ReviewEditFilter);
+query_parameters!(ReviewFilter);
 
 /// Makes the views of several reviews with a fixed number of queries.
 pub fn views(db: &mut Db, rows: Vec<Review>, reader: &Reader) -> Result<Vec<ReviewView>> {
