@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from urllib.parse import quote
 
 import requests
 
@@ -235,11 +236,14 @@ class World:
                          {"label": f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"})
 
     def no_set_scheduled(self):
-        for one in self.call("operator", "GET", "/criteria-sets").body["items"]:
-            if one["status"] != "scheduled":
-                continue
-            read = self.call("operator", "GET", f"/criteria-sets/{one['id']}")
-            self.call("operator", "POST", f"/criteria-sets/{one['id']}/retire", None, read)
+        cursor = ""
+        while cursor is not None:
+            page = self.call("operator", "GET", f"/criteria-sets?limit=100{cursor}").body
+            for one in page["items"]:
+                if one["status"] == "scheduled":
+                    read = self.call("operator", "GET", f"/criteria-sets/{one['id']}")
+                    self.call("operator", "POST", f"/criteria-sets/{one['id']}/retire", None, read)
+            cursor = page["next"] and f"&cursor={quote(page['next'])}"
 
     def scheduled(self):
         self.no_set_scheduled()
