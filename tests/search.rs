@@ -215,6 +215,9 @@ fn what_changes_is_found_as_it_is(app: &App) {
     let organisation = app.get(&vendor_path).by(&vendor.token).expect(200);
     app.patch(&vendor_path).by(&vendor.token).on(&organisation).json(&json!({"size": "micro"})).expect(200);
     assert_eq!(names(&find(app, "vendor_size=micro")), ["Nouveau titre"]);
+    let organisation = app.get(&vendor_path).by(&vendor.token).expect(200);
+    app.patch(&vendor_path).by(&vendor.token).on(&organisation).json(&json!({"size": null})).expect(200);
+    assert!(names(&find(app, "vendor_size=micro")).is_empty());
     let reason = json!({"code": "security", "reason": "Faille exploitée, correctif attendu."});
     let suspended = app.post(&format!("{path}/suspend")).by(&operator).on(&published).json(&reason).expect(200);
     assert_eq!(found(app, "nouveau"), Vec::<String>::new());

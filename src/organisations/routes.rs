@@ -219,7 +219,7 @@ async fn update_organisation(
             organisation.refuse_duplicate(tx.db)?;
             let fields = changed_fields(&before, &organisation.details.0)?;
             organisation.store(tx, "update_organisation", json!({"fields": fields}))?;
-            crate::solutions::publication::refresh_facets_of_vendor(tx.db, organisation.id)?;
+            crate::solutions::publication::refresh_facets_of_vendor(tx.db, &organisation, &before)?;
             Ok(OrganisationView::new(organisation, &viewer))
         })
         .await

@@ -15,7 +15,7 @@ use crate::db::{Db, Id, Instant, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::labels::rules::LabelStatus;
-use crate::organisations::Organisation;
+use crate::organisations::{Organisation, OrganisationDetails};
 
 impl Solution {
     /// Makes the working copy the next public version.
@@ -116,22 +116,47 @@ pub fn facet_values(
     labels: impl IntoIterator<Item = LabelStatus>,
 ) -> BTreeSet<(&'static str, String)> {
     let mut all = facets(sheet);
-    if let Some(details) = vendor.map(|vendor| &vendor.details) {
-        all.extend(details.legal_nature.map(|nature| ("vendor_kind", nature.to_string())));
-        all.extend(details.control.map(|control| ("vendor_control", control.to_string())));
-        all.extend(details.size.map(|size| ("vendor_size", size.to_string())));
-    }
+    all.extend(vendor.into_iter().flat_map(|vendor| vendor_facets(&vendor.details)));
     all.extend(labels.into_iter().map(|status| ("label", status.to_string())));
     all
 }
 
-/// Rewrites the filters of a vendor's solutions after its own details changed.
-pub fn refresh_facets_of_vendor(db: &mut Db, vendor: Id) -> Result<()> {
-    let all: Vec<Solution> = solutions::table
-        .filter(solutions::organisation_id.eq(vendor).and(solutions::published_version.is_not_null()))
-        .select(Solution::as_select())
-        .load(db)?;
-    all.iter().try_for_each(|solution| solution.refresh_published_facets(db))
+/// What the solutions of a vendor can be filtered by.
+fn vendor_facets(details: &OrganisationDetails) -> Vec<(&'static str, String)> {
+    let nature = details.legal_nature.map(|nature| ("vendor_kind", nature.to_string()));
+    let control = details.control.map(|control| ("vendor_control", control.to_string()));
+    let size = details.size.map(|size| ("vendor_size", size.to_string()));
+    nature.into_iter().chain(control).chain(size).collect()
+}
+
+/// Rewrites what a vendor's published solutions can be filtered by after its own details
+/// changed: in as many statements for one solution as for hundreds.
+pub fn refresh_facets_of_vendor(db: &mut Db, vendor: &Organisation, before: &OrganisationDetails) -> Result<()> {
+    let (was, is) = (vendor_facets(before), vendor_facets(&vendor.details));
+    if was == is {
+        return Ok(());
+    }
+    let published = || {
+        solutions::table
+            .filter(solutions::organisation_id.eq(vendor.id).and(solutions::published_version.is_not_null()))
+            .select(solutions::id)
+    };
+    let facets: Vec<&str> = was.iter().map(|(facet, _)| *facet).collect();
+    diesel::delete(
+        solution_facets::table
+            .filter(solution_facets::facet.eq_any(facets))
+            .filter(solution_facets::solution_id.eq_any(published())),
+    )
+    .execute(db)?;
+    let ids: Vec<Id> = published().load(db)?;
+    let rows: Vec<NewFacet> = ids
+        .into_iter()
+        .flat_map(|solution_id| {
+            is.iter().map(move |(facet, value)| NewFacet { solution_id, facet, value: value.clone() })
+        })
+        .collect();
+    crate::insert_all!(db, solution_facets::table, &rows);
+    Ok(())
 }
 
 #[derive(Insertable)]
