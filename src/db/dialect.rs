@@ -4,11 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, HasSqlType, Text, Untyped};
+use diesel::{ConnectionError, ConnectionResult};
 
 use super::limits::Limits;
-use super::{Db, Id};
+use super::types::sql;
+use super::{Change, Db, Id, Instant};
 use crate::persons::inventory::Kind;
 
 /// SQLite at or above this: an older one can corrupt a WAL that several connections use.
@@ -243,60 +248,35 @@ impl Db {
         }
     }
 
-    /// Journal entries after a bookmark that a reader may rely on, in an order it
-    /// can go on in. On PostgreSQL positions are taken before commits, so they are
-    /// ordered by transaction first, and transactions that may still be running,
-    /// or have an older one running beside them, are left out; on SQLite writers
-    /// come one after the other.
+    /// Journal entries after a bookmark, in an order that a reader can go on in. On PostgreSQL
+    /// positions are taken before commits, so they are ordered by transaction first, and those of
+    /// transactions that may still be running, or have an older one running beside them, come last
+    /// and are not settled; on SQLite writers come one after the other.
     pub(crate) fn journal_after(
         &mut self,
         transaction: i64,
         position: i64,
         limit: i64,
-    ) -> QueryResult<Vec<JournalPlace>> {
-        use diesel::sql_types::BigInt;
+    ) -> QueryResult<Vec<JournalEntry>> {
+        let (transaction, position, limit) =
+            (Given::Number(transaction), Given::Number(position), Given::Number(limit));
         match self {
-            Self::Pg(c) => diesel::sql_query(
-                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
-                 WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
-                 AND (transaction_id, position) > ($1::text::xid8, $2) \
-                 ORDER BY transaction_id, position LIMIT $3",
+            Self::Pg(c) => Fixed(
+                "SELECT position, at, actor_id, role, organisation_id, action, resource, resource_id, \
+                 resource_version, changed, transaction_id::text::bigint AS transaction, \
+                 transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AS is_settled FROM changes \
+                 WHERE (transaction_id, position) > (?::bigint::text::xid8, ?) \
+                 ORDER BY transaction_id, position LIMIT ?",
+                &[transaction, position, limit],
             )
-            .bind::<BigInt, _>(transaction)
-            .bind::<BigInt, _>(position)
-            .bind::<BigInt, _>(limit)
             .load(c),
-            Self::Sqlite(c) => diesel::sql_query(
-                "SELECT transaction_id AS \"transaction\", position FROM changes WHERE position > ? ORDER BY position LIMIT ?",
+            Self::Sqlite(c) => Fixed(
+                "SELECT position, at, actor_id, role, organisation_id, action, resource, resource_id, \
+                 resource_version, changed, transaction_id AS \"transaction\", TRUE AS is_settled FROM changes \
+                 WHERE position > ? ORDER BY position LIMIT ?",
+                &[position, limit],
             )
-            .bind::<BigInt, _>(position)
-            .bind::<BigInt, _>(limit)
             .load(c),
-        }
-    }
-}
-
-impl Db {
-    /// What [`Db::journal_after`] leaves out for now.
-    pub(crate) fn journal_early(
-        &mut self,
-        transaction: i64,
-        position: i64,
-        limit: i64,
-    ) -> QueryResult<Vec<JournalPlace>> {
-        use diesel::sql_types::BigInt;
-        match self {
-            Self::Pg(c) => diesel::sql_query(
-                "SELECT transaction_id::text::bigint AS transaction, position FROM changes \
-                 WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) \
-                 AND (transaction_id, position) > ($1::text::xid8, $2) \
-                 ORDER BY transaction_id, position LIMIT $3",
-            )
-            .bind::<BigInt, _>(transaction)
-            .bind::<BigInt, _>(position)
-            .bind::<BigInt, _>(limit)
-            .load(c),
-            Self::Sqlite(_) => Ok(Vec::new()),
         }
     }
 
@@ -323,6 +303,98 @@ impl Db {
                 )
                 .load::<JournalPlace>(c)?;
                 Ok((last.into_iter().next(), 0))
+            }
+        }
+    }
+}
+
+/// A statement of fixed text, with `?` where something is given: prepared once for each connection,
+/// as `sql_query` never is.
+struct Fixed<'a>(&'static str, &'a [Given<'a>]);
+
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Id(Id),
+    Instant(Instant),
+    Number(i64),
+    Text(&'a str),
+}
+
+impl QueryId for Fixed<'_> {
+    type QueryId = ();
+    // By its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Fixed<'_> {
+    type SqlType = Untyped;
+}
+
+impl<C> RunQueryDsl<C> for Fixed<'_> {}
+
+impl<DB> QueryFragment<DB> for Fixed<'_>
+where
+    DB: diesel::backend::Backend + HasSqlType<sql::Id> + HasSqlType<sql::Instant>,
+    Id: ToSql<sql::Id, DB>,
+    Instant: ToSql<sql::Instant, DB>,
+    i64: ToSql<BigInt, DB>,
+    str: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let mut given = self.1.iter();
+        for part in self.0.split_inclusive('?') {
+            let Some(before) = part.strip_suffix('?') else {
+                out.push_sql(part);
+                continue;
+            };
+            out.push_sql(before);
+            match given.next() {
+                Some(Given::Id(id)) => out.push_bind_param::<sql::Id, _>(id)?,
+                Some(Given::Instant(instant)) => out.push_bind_param::<sql::Instant, _>(instant)?,
+                Some(Given::Number(number)) => out.push_bind_param::<BigInt, _>(number)?,
+                Some(Given::Text(text)) => out.push_bind_param::<Text, str>(text)?,
+                None => return Err(DieselError::QueryBuilderError("less is given than asked for".into())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One id per row.
+#[derive(QueryableByName)]
+struct Known {
+    #[diesel(sql_type = sql::Id)]
+    id: Id,
+}
+
+impl Db {
+    /// The opaque id of a person: `fresh`, now theirs, unless they had one. On PostgreSQL what is
+    /// inserted first is not looked for before: serialisable transactions of several newcomers do
+    /// not meet, though their names stand side by side in the index.
+    pub(super) fn actor(&mut self, fresh: Id, issuer: &str, subject: &str, now: Instant) -> QueryResult<Id> {
+        use super::schema::actors;
+        match self {
+            Self::Pg(c) => {
+                let (issuer, subject) = (Given::Text(issuer), Given::Text(subject));
+                let given = [Given::Id(fresh), issuer, subject, Given::Instant(now), issuer, subject];
+                let made = Fixed(
+                    "WITH made AS (INSERT INTO actors (id, issuer, subject, created_at) VALUES (?, ?, ?, ?) \
+                     ON CONFLICT (issuer, subject) DO NOTHING RETURNING id) \
+                     SELECT id FROM made UNION ALL SELECT id FROM actors WHERE issuer = ? AND subject = ? LIMIT 1",
+                    &given,
+                );
+                Ok(made.get_result::<Known>(c)?.id)
+            }
+            Self::Sqlite(c) => {
+                let known = actors::table.filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)));
+                if let Some(id) = known.select(actors::id).first(c).optional()? {
+                    return Ok(id);
+                }
+                let (issuer, subject) = (actors::issuer.eq(issuer), actors::subject.eq(subject));
+                diesel::insert_into(actors::table)
+                    .values((actors::id.eq(fresh), issuer, subject, actors::created_at.eq(now)))
+                    .execute(c)?;
+                Ok(fresh)
             }
         }
     }
@@ -376,6 +448,17 @@ impl Db {
         }
         .map(|lines| lines.into_iter().map(|one| one.line).collect())
     }
+}
+
+/// A journal entry, and whether those before it are all there.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct JournalEntry {
+    #[diesel(embed)]
+    pub entry: Change,
+    #[diesel(sql_type = BigInt)]
+    pub transaction: i64,
+    #[diesel(sql_type = Bool)]
+    pub is_settled: bool,
 }
 
 /// Where a journal entry stands in the order it can be read in.
@@ -506,6 +589,18 @@ macro_rules! insert_all {
                     diesel::insert_into($table).values(rows).execute(c)?;
                 }
             }
+        }
+    };
+}
+
+/// Inserts a row unless a unique index has one like it; how many rows it made. Whether there is one
+/// need not be asked before, which would make serialisable transactions meet in the index.
+#[macro_export]
+macro_rules! insert_once {
+    ($db:expr, $table:expr, $row:expr) => {
+        match $db {
+            $crate::db::Db::Pg(c) => diesel::insert_into($table).values($row).on_conflict_do_nothing().execute(c),
+            $crate::db::Db::Sqlite(c) => diesel::insert_into($table).values($row).on_conflict_do_nothing().execute(c),
         }
     };
 }

@@ -23,10 +23,8 @@ use crate::error::Result;
 const POLL: Duration = Duration::from_millis(400);
 /// After a failure, for so long nobody asks the database again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Entries told at once.
-const BATCH: i64 = 1000;
-/// Entries told while older transactions run; more than this wait for those to end.
-const EARLY: i64 = 20_000;
+/// Entries told at once. While older transactions run, what comes after so many waits for those to end.
+const BATCH: i64 = 20_000;
 
 /// Who keeps something made from the database.
 pub trait Listener: Send + Sync {
@@ -213,10 +211,7 @@ impl Reader {
         let mut has_more = true;
         while has_more {
             let from = self.bookmark;
-            let (mut entries, next, early) = self.store.read_here(move |db| {
-                let (entries, next) = Change::after(db, from, BATCH)?;
-                Ok((entries, next, Change::early(db, next, EARLY)?))
-            })?;
+            let (mut entries, next, early) = self.store.ask_here(|db| Change::after_and_early(db, from, BATCH))?;
             has_more = i64::try_from(entries.len()).is_ok_and(|count| count == BATCH);
             entries.retain(|entry| !self.ahead.contains(&entry.position));
             let positions: BTreeSet<i64> = early.iter().map(|entry| entry.position).collect();

@@ -5,8 +5,6 @@
 //! without touching the journal.
 
 use std::collections::BTreeSet;
-
-use std::collections::BTreeMap;
 use std::fmt;
 
 use diesel::prelude::*;
@@ -16,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::dialect::JournalPlace;
+use super::dialect::{JournalEntry, JournalPlace};
 use super::schema::{actors, changes};
 use super::seals::digest;
 use super::store::Tx;
@@ -71,7 +69,7 @@ crate::codes! {
 }
 
 /// One entry of the journal.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = changes)]
 pub struct Change {
     pub position: i64,
@@ -209,31 +207,36 @@ struct NewChange<'a> {
     hash: String,
 }
 
+impl NewChange<'_> {
+    fn news(self) -> News {
+        let Self { resource, resource_id, action, changed, .. } = self;
+        News { resource, id: resource_id, action: action.to_owned(), changed: changed.0 }
+    }
+}
+
 impl Change {
     /// Entries after a bookmark, and the bookmark to go on from: a reader that
     /// follows it misses none and sees none twice, whatever commits meanwhile.
     pub fn after(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<(Vec<Self>, Bookmark)> {
-        let places = db.journal_after(bookmark.transaction, bookmark.position, limit)?;
-        let entries = Self::at(db, &places)?;
-        Ok((entries, places.into_iter().last().map_or(bookmark, Bookmark::at)))
+        let (entries, next, _) = Self::after_and_early(db, bookmark, limit)?;
+        Ok((entries, next))
     }
 
-    /// Entries after a bookmark that can be read, but not relied on to come in
-    /// order: an older transaction may still add some before them. None on SQLite.
-    pub fn early(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<Vec<Self>> {
-        let places = db.journal_early(bookmark.transaction, bookmark.position, limit)?;
-        Self::at(db, &places)
-    }
-
-    fn at(db: &mut Db, places: &[JournalPlace]) -> Result<Vec<Self>> {
-        let positions: Vec<i64> = places.iter().map(|place| place.position).collect();
-        let mut entries = BTreeMap::new();
-        for part in positions.chunks(500) {
-            let rows: Vec<Self> =
-                changes::table.filter(changes::position.eq_any(part.to_vec())).select(Self::as_select()).load(db)?;
-            entries.extend(rows.into_iter().map(|entry| (entry.position, entry)));
+    /// [`Change::after`], with entries that can be read, but not relied on to come in order: an
+    /// older transaction may still add some before them. None on SQLite. `limit` is of both.
+    pub fn after_and_early(db: &mut Db, bookmark: Bookmark, limit: i64) -> Result<(Vec<Self>, Bookmark, Vec<Self>)> {
+        let (mut settled, mut next, mut early) = (Vec::new(), bookmark, Vec::new());
+        for JournalEntry { entry, transaction, is_settled } in
+            db.journal_after(bookmark.transaction, bookmark.position, limit)?
+        {
+            if is_settled {
+                next = Bookmark { transaction, position: entry.position };
+                settled.push(entry);
+            } else {
+                early.push(entry);
+            }
         }
-        Ok(positions.iter().filter_map(|position| entries.remove(position)).collect())
+        Ok((settled, next, early))
     }
 
     /// The entry at a position.
@@ -293,40 +296,45 @@ impl Tx<'_> {
     /// Writes the journal entry of a change. `changed` says which members
     /// changed, or from which state to which; no free text about persons.
     pub fn record(&mut self, action: &str, resource: Resource, id: Id, version: i32, changed: Value) -> Result<()> {
-        self.record_all(action, resource, vec![(id, version, changed)])
+        let row = self.entry(action, resource, (id, version, changed))?;
+        // Alone, for it is prepared once then.
+        diesel::insert_into(changes::table).values(&row).execute(self.db)?;
+        self.news.push(row.news());
+        Ok(())
     }
 
     /// [`Tx::record`] for several resources, each with its version and what changed.
     pub fn record_all(&mut self, action: &str, resource: Resource, entries: Vec<(Id, i32, Value)>) -> Result<()> {
+        let rows = entries.into_iter().map(|entry| self.entry(action, resource, entry)).collect::<Result<Vec<_>>>()?;
+        crate::insert_all!(self.db, changes::table, &rows);
+        self.news.extend(rows.into_iter().map(NewChange::news));
+        Ok(())
+    }
+
+    fn entry<'e>(
+        &mut self,
+        action: &'e str,
+        resource: Resource,
+        (resource_id, resource_version, changed): (Id, i32, Value),
+    ) -> Result<NewChange<'e>> {
         let actor_id = self.actor_id()?;
         let (role, organisation_id) = match self.actor {
             Actor::System => ("system", None),
             Actor::Person { role, organisation, .. } => (*role, *organisation),
         };
-        let rows: Vec<NewChange<'_>> = entries
-            .into_iter()
-            .map(|(resource_id, resource_version, changed)| {
-                let (at, place) = (self.now, (resource, resource_id, resource_version));
-                NewChange {
-                    at,
-                    actor_id,
-                    role,
-                    organisation_id,
-                    action,
-                    resource,
-                    resource_id,
-                    resource_version,
-                    hash: entry_hash(at, (actor_id, role, organisation_id), action, place, &changed),
-                    changed: Json(changed),
-                }
-            })
-            .collect();
-        crate::insert_all!(self.db, changes::table, &rows);
-        self.news.extend(rows.into_iter().map(|row| {
-            let NewChange { resource, resource_id, action, changed, .. } = row;
-            News { resource, id: resource_id, action: action.to_owned(), changed: changed.0 }
-        }));
-        Ok(())
+        let (at, place) = (self.now, (resource, resource_id, resource_version));
+        Ok(NewChange {
+            at,
+            actor_id,
+            role,
+            organisation_id,
+            action,
+            resource,
+            resource_id,
+            resource_version,
+            hash: entry_hash(at, (actor_id, role, organisation_id), action, place, &changed),
+            changed: Json(changed),
+        })
     }
 
     /// The opaque id of who acts, made at first sight; none for the catalogue itself.
@@ -335,22 +343,14 @@ impl Tx<'_> {
             return Ok(self.actor_id);
         }
         let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(None) };
-        let id = match self.actor.known(self.db)? {
-            Some(id) => id,
-            None => {
-                let id = Id::new();
-                diesel::insert_into(actors::table)
-                    .values((
-                        actors::id.eq(id),
-                        actors::issuer.eq(issuer),
-                        actors::subject.eq(subject),
-                        actors::created_at.eq(self.now),
-                    ))
-                    .execute(self.db)
-                    .map_err(as_lost_race)?;
-                id
-            }
-        };
+        let fresh = Id::new();
+        let mut id = self.db.actor(fresh, issuer, subject, self.now).map_err(as_lost_race)?;
+        if id == fresh
+            && let Some(erased) = super::erased::find(self.db, issuer, subject)?
+        {
+            diesel::delete(actors::table.find(fresh)).execute(self.db)?;
+            id = erased;
+        }
         self.actor_id = Some(id);
         Ok(Some(id))
     }

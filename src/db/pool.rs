@@ -75,18 +75,26 @@ impl Pool {
     /// A connection with a transaction begun. An idle connection that cannot
     /// even begin was lost while it lay there, and mostly so were the others.
     pub fn begin(self: &Arc<Self>, permit: OwnedSemaphorePermit, access: Access) -> Result<Lease> {
+        let mut lease = self.lend(permit)?;
+        let mut begun = lease.db()?.begin(access);
+        if begun.is_err() && !lease.is_fresh {
+            lease.renew()?;
+            begun = lease.db()?.begin(access);
+        }
+        begun.map_err(|e| Error::unavailable(&e.to_string()))?;
+        Ok(lease)
+    }
+
+    /// A connection as it is, an idle one if there is any.
+    pub fn lend(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease> {
         // Let go of the lock before the connection is tried: what follows may need it, and may take its time.
         let idle = self.lock().pop();
-        if let Some(mut db) = idle {
-            if db.begin(access).is_ok() {
-                return Ok(Lease { db: Some(db), pool: Arc::clone(self), is_fit: false, _permit: permit });
-            }
-            self.forget_idle();
+        let is_fresh = idle.is_none();
+        let mut lease = Lease { db: idle, pool: Arc::clone(self), is_fit: false, is_fresh, _permit: permit };
+        if is_fresh {
+            lease.renew()?;
         }
-        let mut db = self.backend.connect(self.access, &self.limits).map_err(|e| Error::unavailable(&e.to_string()))?;
-        self.gauges.reconnects.fetch_add(1, Ordering::Relaxed);
-        db.begin(access).map_err(|e| Error::unavailable(&e.to_string()))?;
-        Ok(Lease { db: Some(db), pool: Arc::clone(self), is_fit: false, _permit: permit })
+        Ok(lease)
     }
 
     /// Drops the idle connections: they lead to a server that is gone or no longer the primary.
@@ -105,6 +113,8 @@ pub(super) struct Lease {
     db: Option<Db>,
     pool: Arc<Pool>,
     is_fit: bool,
+    /// Whether it was opened for this lease.
+    is_fresh: bool,
     // Last: the connection is back before the next one may ask for it.
     _permit: OwnedSemaphorePermit,
 }
@@ -116,6 +126,22 @@ impl Lease {
 
     pub fn is_fit(&mut self, is_fit: bool) {
         self.is_fit = is_fit;
+    }
+
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
+    /// Opens a connection, in place of one that was lost while it lay idle: so were the others, mostly.
+    pub fn renew(&mut self) -> Result<()> {
+        if self.db.take().is_some() {
+            self.pool.forget_idle();
+        }
+        let opened = self.pool.backend.connect(self.pool.access, &self.pool.limits);
+        self.db = Some(opened.map_err(|e| Error::unavailable(&e.to_string()))?);
+        self.pool.gauges.reconnects.fetch_add(1, Ordering::Relaxed);
+        self.is_fresh = true;
+        Ok(())
     }
 }
 

@@ -197,6 +197,17 @@ impl Store {
         self.blocking(Arc::default(), self.limits.deadline, move |permit, _| store.read_with(permit, work)).await
     }
 
+    /// Runs one statement, or several that need not see the same snapshot, without a transaction
+    /// around them; `work` runs again when an idle connection turns out to be lost.
+    pub async fn ask<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Db) -> Result<T> + Send + 'static,
+    {
+        let store = self.clone();
+        self.blocking(Arc::default(), self.limits.deadline, move |permit, _| store.ask_with(permit, work)).await
+    }
+
     /// [`Store::read`] for who has less time.
     pub async fn read_within<T, F>(&self, deadline: Duration, work: F) -> Result<T>
     where
@@ -302,6 +313,22 @@ impl Store {
         let attempt = self.attempt(db, &Ticket::default(), actor, &work);
         loan.is_fit(attempt.is_fit);
         attempt.outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// [`Store::ask`] on the calling thread.
+    pub fn ask_here<T>(&self, work: impl Fn(&mut Db) -> Result<T>) -> Result<T> {
+        self.ask_with(self.pool.permit_here()?, work)
+    }
+
+    fn ask_with<T>(&self, permit: OwnedSemaphorePermit, work: impl Fn(&mut Db) -> Result<T>) -> Result<T> {
+        let mut lease = self.pool.lend(permit)?;
+        let mut result = work(lease.db()?);
+        if !spares_connection(&result) && !lease.is_fresh() {
+            lease.renew()?;
+            result = work(lease.db()?);
+        }
+        lease.is_fit(spares_connection(&result));
+        result
     }
 
     fn read_with<T>(&self, permit: OwnedSemaphorePermit, work: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {

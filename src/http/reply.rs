@@ -8,8 +8,8 @@ use actix_web::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NON
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::accept::quality;
@@ -82,7 +82,8 @@ pub struct Answer {
     status: u16,
     etag: Option<String>,
     location: Option<String>,
-    body: Option<Value>,
+    #[serde(deserialize_with = "as_sent")]
+    body: Option<String>,
     /// Whether it was given before; said in a header.
     #[serde(skip)]
     pub is_replayed: bool,
@@ -90,7 +91,7 @@ pub struct Answer {
 
 impl Answer {
     fn one<R: Representation>(status: StatusCode, made: &R, location: Option<String>) -> Result<Self> {
-        let body = serde_json::to_value(made.view())?;
+        let body = serde_json::to_string(made.view())?;
         Ok(Self {
             status: status.as_u16(),
             etag: Some(tag(made.version(), &body)),
@@ -103,15 +104,27 @@ impl Answer {
     /// Without what is shown once.
     pub fn to_be_kept(&self) -> Self {
         let mut kept = self.clone();
-        if let Some(secret) = kept.body.as_mut().and_then(|body| body.get_mut("secret")) {
+        let whole = kept.body.as_deref().and_then(|body| serde_json::from_str::<Map<String, Value>>(body).ok());
+        if let Some(mut members) = whole
+            && let Some(secret) = members.get_mut("secret")
+        {
             *secret = Value::Null;
+            kept.body = Some(Value::Object(members).to_string());
         }
         kept
     }
 }
 
-fn tag(version: i32, body: &Value) -> String {
-    format!("\"v{version}.{}\"", fingerprint(body.to_string().as_bytes()))
+fn tag(version: i32, body: &str) -> String {
+    format!("\"v{version}.{}\"", fingerprint(body.as_bytes()))
+}
+
+/// A body that was kept: the text that was sent, or, as it used to be kept, the document itself.
+fn as_sent<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+    Ok(match Option::<Value>::deserialize(deserializer)? {
+        Some(Value::String(text)) => Some(text),
+        body => body.map(|body| body.to_string()),
+    })
 }
 
 impl FromRequest for Reply {
@@ -168,11 +181,15 @@ impl Reply {
 
     /// 200 with one resource.
     pub fn one<T: Serialize + ToSchema>(&self, version: i32, view: &T) -> Result<HttpResponse> {
-        let mut value = serde_json::to_value(view)?;
-        if let Some(fields) = self.wanted::<T>()? {
-            keep(&mut value, &fields);
-        }
-        Ok(self.builder().insert_header((ETAG, tag(version, &value))).body(value.to_string()))
+        let body = match self.wanted::<T>()? {
+            None => serde_json::to_string(view)?,
+            Some(fields) => {
+                let mut value = serde_json::to_value(view)?;
+                keep(&mut value, &fields);
+                value.to_string()
+            }
+        };
+        Ok(self.builder().insert_header((ETAG, tag(version, &body))).body(body))
     }
 
     /// 200 with a representation in another form than JSON.
@@ -287,7 +304,7 @@ impl Reply {
             response.insert_header(("idempotency-replayed", "true"));
         }
         Ok(match answer.body {
-            Some(body) => response.content_type("application/json").body(body.to_string()),
+            Some(body) => response.content_type("application/json").body(body),
             None => response.finish(),
         })
     }
@@ -299,14 +316,22 @@ impl Reply {
 
     /// [`Reply::page`] of what has more beside its `items` of type `T`.
     pub fn list<T: ToSchema>(&self, page: &impl Serialize, next: Option<&str>) -> Result<HttpResponse> {
-        let mut value = serde_json::to_value(page)?;
-        if let (Some(fields), Some(items)) = (self.wanted::<T>()?, value.get_mut("items").and_then(Value::as_array_mut))
-        {
-            items.iter_mut().for_each(|item| keep(item, &fields));
-        }
-        let body = serde_json::to_string(&value)?;
+        let body = match self.wanted::<T>()? {
+            None => serde_json::to_string(page)?,
+            Some(fields) => {
+                let mut value = serde_json::to_value(page)?;
+                let items = value.get_mut("items").and_then(Value::as_array_mut);
+                items.into_iter().flatten().for_each(|item| keep(item, &fields));
+                value.to_string()
+            }
+        };
+        Ok(self.document(body, next))
+    }
+
+    /// 200 with a list that is written already.
+    pub fn document(&self, body: String, next: Option<&str>) -> HttpResponse {
         let mut response = self.builder();
-        response.insert_header((ETAG, format!("\"v0.{}\"", fingerprint(body.as_bytes()))));
+        response.insert_header((ETAG, tag(0, &body)));
         if let Some(next) = next {
             let others: String = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(pairs(&self.query).filter(|(name, _)| name != "cursor"))
@@ -314,7 +339,7 @@ impl Reply {
                 .finish();
             response.insert_header((LINK, format!("<{}?{others}>; rel=\"next\"", self.path)));
         }
-        Ok(response.body(body))
+        response.body(body)
     }
 
     /// The tag by which the caller says it knows the state `state`, in whatever coding it got it.
@@ -345,7 +370,7 @@ impl Reply {
     }
 
     /// The members asked for with `fields`, all known.
-    fn wanted<T: ToSchema>(&self) -> Result<Option<BTreeSet<String>>> {
+    pub fn wanted<T: ToSchema>(&self) -> Result<Option<BTreeSet<String>>> {
         let Some(fields) = &self.fields else { return Ok(None) };
         let known = self.app.contract.members(&T::name());
         if fields.len() > MAX_FIELDS {
@@ -377,7 +402,8 @@ pub const PUBLIC: &str = "public, max-age=10, stale-while-revalidate=60";
 /// As the document says of `fields`.
 const MAX_FIELDS: usize = 100;
 
-fn keep(value: &mut Value, fields: &BTreeSet<String>) {
+/// Leaves of an object only these members.
+pub fn keep(value: &mut Value, fields: &BTreeSet<String>) {
     if let Value::Object(members) = value {
         members.retain(|name, _| fields.contains(name));
     }

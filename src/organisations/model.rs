@@ -336,9 +336,16 @@ impl Viewer {
 
     /// Nobody moderates, assigns or decides for their own organisation.
     pub fn refuse_party(&self, db: &mut Db, parties: &[Option<Id>]) -> Result<()> {
-        let Some(own) = &self.organisation else { return Ok(()) };
+        if self.organisation.is_none() {
+            return Ok(());
+        }
         let parties: Vec<Id> = parties.iter().copied().flatten().collect();
-        if Organisation::find_all(db, &parties)?.iter().any(|party| party.is_same_entity(own)) {
+        self.refuse_any_of(&Organisation::find_all(db, &parties)?)
+    }
+
+    /// [`Viewer::refuse_party`], with the parties already found.
+    pub fn refuse_any_of(&self, parties: &[Organisation]) -> Result<()> {
+        if self.organisation.as_ref().is_some_and(|own| parties.iter().any(|party| party.is_same_entity(own))) {
             return Err(Error::forbidden(text!(
                 "Nul ne juge de ce qui concerne sa propre organisation.",
                 "Nobody judges what concerns their own organisation."

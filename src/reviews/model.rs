@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::http::{After, Key, Page, Slice};
 use crate::organisations::Organisation;
 use crate::solutions::model::Solution;
-use crate::solutions::rules::SolutionStatus;
 use crate::{keyset, text, versioned};
 
 /// A review.
@@ -83,7 +82,13 @@ pub struct ReviewModeration {
 
 impl Review {
     /// A new draft.
-    pub fn draft(tx: &mut Tx<'_>, solution: &Solution, body: &Organisation, content: ReviewContent) -> Result<Self> {
+    pub fn draft(
+        tx: &mut Tx<'_>,
+        solution: &Solution,
+        body: &Organisation,
+        offers_same_family: bool,
+        content: ReviewContent,
+    ) -> Result<Self> {
         let actor_id = tx.actor_id()?.ok_or_else(|| Error::Internal("a review by nobody".to_owned()))?;
         let mut review = Self {
             id: Id::new(),
@@ -96,7 +101,7 @@ impl Review {
             rating: 0,
             ratings: Json(ReviewRatings::default()),
             is_counted: false,
-            offers_same_family: offers_same_family(tx.db, solution, body.id)?,
+            offers_same_family,
             reply: None,
             moderation: None,
             reported_by: None,
@@ -206,6 +211,15 @@ impl Review {
         self.store(tx, &format!("{command}_review"), changed)
     }
 
+    /// Inserts it, the only one of a solution by one person.
+    pub fn insert_once(&self, db: &mut Db) -> Result<()> {
+        if crate::insert_once!(&mut *db, reviews::table, self)? == 1 {
+            return Ok(());
+        }
+        self.refuse_duplicate(db)?;
+        Err(Error::Internal("a review that is like another, and none is".to_owned()))
+    }
+
     /// Refuses a second review of a solution by one person.
     pub fn refuse_duplicate(&self, db: &mut Db) -> Result<()> {
         let known = reviews::table
@@ -267,9 +281,12 @@ impl Review {
 ///
 /// # Errors
 /// 403 for the vendor itself and its group; 409 while the solution is not public.
-pub fn refuse_unfit(db: &mut Db, solution: &Solution, body: &Organisation) -> Result<bool> {
-    let vendor = solution.organisation_id.map(|id| Organisation::find(db, id)).transpose()?;
-    if vendor.is_some_and(|vendor| vendor.is_same_entity(body)) {
+pub fn refuse_unfit(
+    db: &mut Db,
+    (solution, vendor): &(Solution, Option<Organisation>),
+    body: &Organisation,
+) -> Result<bool> {
+    if vendor.as_ref().is_some_and(|vendor| vendor.is_same_entity(body)) {
         return Err(Error::forbidden(text!(
             "Le fournisseur d’une solution et son groupe n’en donnent pas d’avis.",
             "The vendor of a solution and its group do not review it."
@@ -282,22 +299,20 @@ pub fn refuse_unfit(db: &mut Db, solution: &Solution, body: &Organisation) -> Re
             "The solution is `{status}`; a review is about a published solution."
         )));
     }
-    offers_same_family(db, solution, body.id)
+    offers_same_family(db, solution.id, body.id)
 }
 
-fn offers_same_family(db: &mut Db, solution: &Solution, body: Id) -> Result<bool> {
-    let Some(sheet) = solution.published_sheet(db)? else { return Ok(false) };
+fn offers_same_family(db: &mut Db, solution: Id, body: Id) -> Result<bool> {
+    let own = diesel::alias!(solution_facets as own);
+    let families = own
+        .filter(own.field(solution_facets::solution_id).eq(solution))
+        .filter(own.field(solution_facets::facet).eq("family"))
+        .select(own.field(solution_facets::value));
     let offered = solutions::table
-        .filter(solutions::organisation_id.eq(body))
-        .filter(solutions::status.eq_any([SolutionStatus::Published, SolutionStatus::Outdated]))
-        .filter(solutions::id.ne(solution.id))
-        .select(solutions::id);
-    let shared: i64 = solution_facets::table
-        .filter(solution_facets::facet.eq("family").and(solution_facets::value.eq_any(sheet.families)))
-        .filter(solution_facets::solution_id.eq_any(offered))
-        .count()
-        .get_result(db)?;
-    Ok(shared > 0)
+        .inner_join(solution_facets::table.on(solution_facets::solution_id.eq(solutions::id)))
+        .filter(solutions::organisation_id.eq(body).and(solutions::is_listed.eq(true)).and(solutions::id.ne(solution)))
+        .filter(solution_facets::facet.eq("family").and(solution_facets::value.eq_any(families)));
+    Ok(offered.select(solutions::id).first::<Id>(db).optional()?.is_some())
 }
 
 /// Which reviews a list is about.

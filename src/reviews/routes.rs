@@ -92,14 +92,19 @@ async fn create_review(
             caller.0,
             move |tx, viewer| {
                 let organisation = viewer.acting()?;
-                let solution = Solution::visible(tx.db, &id, &viewer)?;
-                viewer.refuse_party(tx.db, &[solution.organisation_id])?;
-                refuse_archived(tx.db, &solution)?;
-                refuse_unfit(tx.db, &solution, &organisation)?;
-                let mut review = Review::draft(tx, &solution, &organisation, ReviewContent::default())?;
-                review.refuse_duplicate(tx.db)?;
-                review.say(body.accept_with(|content| rules::faults(content, tx.now.day()))?);
-                review.insert(tx.db)?;
+                let offered = Solution::with_vendor(tx.db, &id, &viewer)?;
+                let (solution, vendor) = &offered;
+                viewer.refuse_any_of(vendor.as_slice())?;
+                refuse_archived(tx.db, solution)?;
+                let offers_same_family = refuse_unfit(tx.db, &offered, &organisation)?;
+                let none = ReviewContent::default();
+                let mut review = Review::draft(tx, solution, &organisation, offers_same_family, none)?;
+                match body.accept_with(|content| rules::faults(content, tx.now.day())) {
+                    Ok(content) => review.say(content),
+                    // That there is one already comes before what is wrong with this one.
+                    Err(fault) => return review.refuse_duplicate(tx.db).and(Err(fault)),
+                }
+                review.insert_once(tx.db)?;
                 tx.record(
                     "create_review",
                     Resource::Review,
@@ -108,7 +113,7 @@ async fn create_review(
                     json!({"solution": solution.id, "status": review.status}),
                 )?;
                 let reader = Reader { viewer, actor_id: Some(review.actor_id) };
-                view::one(tx.db, review, &reader)
+                Ok(view::written(review, &organisation, &reader))
             },
             |view| format!("/api/v1/reviews/{}", view.id),
         )
@@ -204,8 +209,8 @@ async fn update_review(
             if_match.check(review.version)?;
             let before = review.clone();
             review.advance(Command::Edit)?;
-            let solution = Solution::find_by_id(tx.db, review.solution_id)?;
-            review.offers_same_family = refuse_unfit(tx.db, &solution, &body)?;
+            let offered = Solution::find_with_vendor(tx.db, review.solution_id)?;
+            review.offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
             let is_to_be_complete = review.status == ReviewStatus::Pending;
             let content = patch.apply(&app.contract, &before.content, |content| {
                 let mut faults = rules::faults(content, tx.now.day());

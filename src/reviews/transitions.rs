@@ -59,8 +59,8 @@ async fn submit_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: 
         review.clone().advance(Command::Submit)?;
         // Either may have changed since the draft: who offers what, and for whom the author acts.
         let body = Viewer::of(tx.db, Some(&author))?.acting()?;
-        let solution = Solution::find_by_id(tx.db, review.solution_id)?;
-        review.offers_same_family = refuse_unfit(tx.db, &solution, &body)?;
+        let offered = Solution::find_with_vendor(tx.db, review.solution_id)?;
+        review.offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
         submit(review, tx)
     })
     .await

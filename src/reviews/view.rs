@@ -213,6 +213,11 @@ pub fn one(db: &mut Db, row: Review, reader: &Reader) -> Result<ReviewView> {
     views(db, vec![row], reader)?.pop().ok_or_else(Error::not_found)
 }
 
+/// What a member of this body has just written, as it is shown to them.
+pub fn written(row: Review, body: &Organisation, reader: &Reader) -> ReviewView {
+    view(row, Some(body), None, reader)
+}
+
 fn view(
     row: Review,
     body: Option<&Organisation>,

@@ -6,15 +6,17 @@ use diesel::prelude::*;
 
 use super::index::Entry;
 use crate::db::journal::Change;
-use crate::db::schema::{evaluations, labels, reviews, solutions};
-use crate::db::{Db, Id, Resource};
+use crate::db::schema::{labels, solutions};
+use crate::db::{Db, Id};
 use crate::error::Result;
 use crate::evaluations::model::scores_in_force;
+use crate::kept::reach::Reach;
 use crate::labels::model::Label;
 use crate::organisations::Organisation;
 use crate::solutions::model::{Solution, SolutionVersion};
 use crate::solutions::publication::facet_values;
 use crate::solutions::rules::SolutionStatus;
+use crate::solutions::view::public_view;
 
 /// Solutions loaded at once.
 pub const BATCH: usize = 500;
@@ -40,19 +42,18 @@ pub fn load(db: &mut Db, ids: &[Id]) -> Result<Vec<Entry>> {
         labelled.entry(label.solution_id).or_default().push(label);
     }
     let mut scores = scores_in_force(db, &ids)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            let version = versions.remove(&row.id)?;
+    rows.into_iter()
+        .filter_map(|row| Some((versions.remove(&row.id)?, row)))
+        .map(|(version, row)| {
             let labels = labelled.remove(&row.id).unwrap_or_default();
             let scores = scores.remove(&row.id).map(|scores| {
                 let themes = scores.themes.into_iter();
                 themes.filter_map(|one| Some((one.theme, i64::from(one.score?.ten_thousandths())))).collect()
             });
             let vendor = row.organisation_id.and_then(|id| vendors.get(&id));
-            Some(entry(row, version, vendor, &labels, scores.unwrap_or_default()))
+            entry(row, version, vendor, &labels, scores.unwrap_or_default())
         })
-        .collect())
+        .collect()
 }
 
 fn entry(
@@ -61,8 +62,8 @@ fn entry(
     vendor: Option<&Organisation>,
     labels: &[Label],
     scores: Vec<(String, i64)>,
-) -> Entry {
-    let sheet = version.sheet.0;
+) -> Result<Entry> {
+    let sheet = version.sheet.0.clone();
     let facets = facet_values(&sheet, vendor, labels.iter().map(|label| label.status)).into_iter().collect();
     let mut context: Vec<String> = vendor.iter().map(|vendor| vendor.details.name.clone()).collect();
     for family in sheet.families.iter().filter_map(|code| crate::families::find(code)) {
@@ -78,9 +79,9 @@ fn entry(
             *best = i64::from(score.ten_thousandths()).max(*best);
         }
     }
-    Entry {
+    let entry = Entry {
         id: row.id.to_string(),
-        slug: row.slug,
+        slug: row.slug.clone(),
         name: sheet.name,
         summary: sheet.summary.unwrap_or_default(),
         description: sheet.description.unwrap_or_default(),
@@ -99,7 +100,9 @@ fn entry(
         updated_at: row.updated_at.micros(),
         is_labelled: labels.iter().any(|label| label.status.is_valid()),
         is_fresh: row.status == SolutionStatus::Published,
-    }
+        view: String::new(),
+    };
+    Ok(Entry { view: public_view(row, version, vendor)?, ..entry })
 }
 
 /// The next solutions that are public, in the order of their ids.
@@ -114,29 +117,25 @@ pub fn next_public(db: &mut Db, after: Option<Id>) -> Result<Vec<Id>> {
     Ok(query.order(solutions::id).limit(limit).select(solutions::id).load(db)?)
 }
 
-/// The solutions that what is in the journal may have changed for the public:
-/// their own changes, and those of their vendor, labels, evaluations and reviews.
+/// The solutions that what is in the journal may have changed for the public: their own changes,
+/// and those of their vendor, labels, evaluations and reviews.
 pub fn touched(db: &mut Db, entries: &[Change]) -> Result<BTreeSet<Id>> {
-    let about = |resource: Resource| -> Vec<Id> {
-        let ids: BTreeSet<Id> =
-            entries.iter().filter(|entry| entry.resource == resource).map(|entry| entry.resource_id).collect();
-        ids.into_iter().collect()
-    };
-    let mut all: BTreeSet<Id> = about(Resource::Solution).into_iter().collect();
-    for vendors in about(Resource::Organisation).chunks(BATCH) {
+    let (mut all, mut vendors) = (BTreeSet::new(), BTreeSet::new());
+    for entry in entries {
+        match Reach::of(entry.resource, entry.resource_id, &entry.action, &entry.changed) {
+            Reach::Solution(id) | Reach::Sheet(id) => {
+                all.insert(id);
+            }
+            Reach::Organisations => {
+                vendors.insert(entry.resource_id);
+            }
+            // What a person leaves behind is told of each solution it was about.
+            Reach::Nothing | Reach::Criteria | Reach::Everything => {}
+        }
+    }
+    for vendors in vendors.into_iter().collect::<Vec<_>>().chunks(BATCH) {
         let own = solutions::table.filter(solutions::organisation_id.eq_any(vendors.to_vec()).assume_not_null());
         all.extend(own.filter(solutions::published_version.is_not_null()).select(solutions::id).load::<Id>(db)?);
-    }
-    for ids in about(Resource::Label).chunks(BATCH) {
-        all.extend(labels::table.filter(labels::id.eq_any(ids.to_vec())).select(labels::solution_id).load::<Id>(db)?);
-    }
-    for ids in about(Resource::Evaluation).chunks(BATCH) {
-        let rows = evaluations::table.filter(evaluations::id.eq_any(ids.to_vec()));
-        all.extend(rows.select(evaluations::solution_id).load::<Id>(db)?);
-    }
-    for ids in about(Resource::Review).chunks(BATCH) {
-        let rows = reviews::table.filter(reviews::id.eq_any(ids.to_vec()));
-        all.extend(rows.select(reviews::solution_id).load::<Id>(db)?);
     }
     Ok(all)
 }

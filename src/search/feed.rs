@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tantivy::columnar::Column;
 use tantivy::index::SegmentReader;
 use tantivy::schema::{IndexRecordOption, Schema};
 use tantivy::{DocAddress, DocSet, IndexReader, IndexWriter, Searcher, Term};
+use tokio::sync::Semaphore;
 
 use super::document;
 use super::index::{self, Entry, Fields, Opened, VERSION};
@@ -32,6 +33,8 @@ pub struct Search {
     kept: AtomicI64,
     /// Counts changes of what is found.
     generation: AtomicU64,
+    /// As many answers at once as there are processors.
+    pub(super) permits: Arc<Semaphore>,
 }
 
 /// Kept with each commit of the index.
@@ -86,6 +89,7 @@ impl Search {
         let Opened { index, reader, writer, payload: _ } = opened;
         let schema = index.schema();
         let fields = Fields::of(&schema).map_err(failed)?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (position, kept) = (AtomicI64::new(from_here.position()), AtomicI64::new(from_here.position()));
         Ok(Self {
             store,
@@ -96,6 +100,7 @@ impl Search {
             position,
             kept,
             generation: AtomicU64::new(0),
+            permits: Arc::new(Semaphore::new(processors)),
         })
     }
 
@@ -196,7 +201,7 @@ impl Search {
 
 impl Listener for Search {
     fn changed(&self, entries: &[Change], from_here: Bookmark) -> Result<()> {
-        let touched: Vec<Id> = self.store.read_here(|db| document::touched(db, entries))?.into_iter().collect();
+        let touched: Vec<Id> = self.store.ask_here(|db| document::touched(db, entries))?.into_iter().collect();
         let (out, fresh) = self.stale(&touched)?;
         let has_news = !out.is_empty() || !fresh.is_empty();
         if has_news || from_here.position() - self.kept.load(Ordering::Relaxed) > KEEP_EVERY {
@@ -252,7 +257,7 @@ fn find(searcher: &Searcher, term: &Term) -> tantivy::Result<Option<DocAddress>>
     Ok(None)
 }
 
-fn is_alive(segment: &SegmentReader, doc: u32) -> bool {
+pub(super) fn is_alive(segment: &SegmentReader, doc: u32) -> bool {
     segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc))
 }
 

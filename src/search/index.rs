@@ -8,16 +8,19 @@ use std::path::Path;
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
 };
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Term};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Term};
 
 use super::analysis::{Word, address, whole, words};
 use super::folder::Folder;
 
 /// Counts changes of what is stored: an index of another number is built anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a writer keeps in memory before it writes, in bytes.
 const WRITER_MEMORY: usize = 24_000_000;
+
+/// What is stored of solutions is compressed by so many bytes, and read by as many: about one of them.
+const STORED_TOGETHER: usize = 4096;
 
 /// What can be counted and filtered by.
 pub const FACETS: [&str; 16] = [
@@ -73,6 +76,8 @@ pub struct Entry {
     /// Whether it has a valid label, and whether its vendor keeps it up to date.
     pub is_labelled: bool,
     pub is_fresh: bool,
+    /// What a list shows of it to anybody, as JSON; of others of its name the index knows itself.
+    pub view: String,
 }
 
 impl Entry {
@@ -100,6 +105,8 @@ pub struct Fields {
     pub key: Field,
     pub whole: Field,
     pub card: Field,
+    pub view: Field,
+    pub name_order: Field,
     pub zones: Vec<Zone>,
 }
 
@@ -123,6 +130,7 @@ pub fn schema() -> Schema {
     schema.add_text_field("whole", STRING);
     schema.add_text_field("name_order", STRING | FAST);
     schema.add_text_field("card", STORED);
+    schema.add_text_field("view", STORED);
     for (zone, _) in ZONES {
         schema.add_text_field(zone, text(IndexRecordOption::WithFreqsAndPositions, true));
         schema.add_text_field(&format!("{zone}_stems"), text(IndexRecordOption::Basic, false));
@@ -151,7 +159,15 @@ impl Fields {
             zones.push(Zone { words, stems, weight, is_prose: matches!(zone, "summary" | "description") });
         }
         let field = |name| schema.get_field(name);
-        Ok(Self { id: field("id")?, key: field("key")?, whole: field("whole")?, card: field("card")?, zones })
+        Ok(Self {
+            id: field("id")?,
+            key: field("key")?,
+            whole: field("whole")?,
+            card: field("card")?,
+            view: field("view")?,
+            name_order: field("name_order")?,
+            zones,
+        })
     }
 }
 
@@ -170,6 +186,7 @@ pub fn document(schema: &Schema, entry: &Entry) -> tantivy::Result<TantivyDocume
     document.add_text(field("name_order")?, name_order(&crate::http::text::fold(&entry.name), &entry.id));
     let card = serde_json::json!({"id": entry.id, "slug": entry.slug, "name": entry.name});
     document.add_text(field("card")?, card.to_string());
+    document.add_text(field("view")?, &entry.view);
     let (tags, context) = (entry.tags.join(" . "), entry.context.join(" . "));
     let texts = [&entry.name, &tags, &entry.summary, &context, &entry.description];
     for ((zone, _), text) in ZONES.iter().zip(texts) {
@@ -227,9 +244,15 @@ pub struct Opened {
 /// # Errors
 /// What is wrong with what is there.
 pub fn open(folder: Option<&Path>) -> tantivy::Result<Opened> {
+    let settings = IndexSettings {
+        docstore_blocksize: STORED_TOGETHER,
+        docstore_compress_dedicated_thread: false,
+        ..IndexSettings::default()
+    };
+    let index = Index::builder().schema(schema()).settings(settings);
     let index = match folder {
-        Some(folder) => Index::open_or_create(Folder::open(folder)?, schema())?,
-        None => Index::create_in_ram(schema()),
+        Some(folder) => index.open_or_create(Folder::open(folder)?)?,
+        None => index.create_in_ram()?,
     };
     let payload = index.load_metas()?.payload;
     let writer = index.writer_with_num_threads(1, WRITER_MEMORY)?;

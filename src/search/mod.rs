@@ -7,7 +7,7 @@
 //! [`parse`] reads what was typed; [`matching`] finds it, [`filter`] keeps what
 //! was chosen, [`ranking`] and [`order`] say what comes first; [`question`] puts
 //! these together; [`suggest`] answers while somebody types and when nothing was
-//! found; [`highlight`] shows where; [`view`] and [`routes`] speak to callers.
+//! found; [`shown`] has what lists show of it, [`highlight`] where; [`view`] and [`routes`] speak to callers.
 
 pub mod analysis;
 mod docs;
@@ -23,6 +23,7 @@ pub mod parse;
 pub mod question;
 pub mod ranking;
 pub mod routes;
+pub mod shown;
 pub mod suggest;
 pub mod view;
 

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use tantivy::schema::Value;
-use tantivy::{Searcher, TantivyDocument};
+use tantivy::{DocAddress, Searcher, TantivyDocument};
 
 use super::feed::{Search, failed};
 use super::filter::{Condition, Filter};
@@ -30,7 +30,7 @@ impl Search {
         self.answer_from(&self.searcher(), question)
     }
 
-    fn answer_from(&self, searcher: &Searcher, question: &Question) -> Result<Answer> {
+    pub(super) fn answer_from(&self, searcher: &Searcher, question: &Question) -> Result<Answer> {
         question::answer(searcher, &self.fields, question).map_err(failed)
     }
 
@@ -69,15 +69,14 @@ impl Search {
         };
         let searcher = self.searcher();
         let answer = self.answer_from(&searcher, &question)?;
-        answer
-            .rows
-            .iter()
-            .map(|row| {
-                let document: TantivyDocument = searcher.doc(row.address).map_err(failed)?;
-                let card = document.get_first(self.fields.card).and_then(|value| value.as_str()).unwrap_or_default();
-                Ok(serde_json::from_str(card)?)
-            })
-            .collect()
+        answer.rows.iter().map(|row| Ok(self.stored(&searcher, row.address)?.0)).collect()
+    }
+
+    /// What is stored of a document: its card and its view.
+    pub(super) fn stored(&self, searcher: &Searcher, address: DocAddress) -> Result<(Card, String)> {
+        let document: TantivyDocument = searcher.doc(address).map_err(failed)?;
+        let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+        Ok((serde_json::from_str(text(self.fields.card))?, text(self.fields.view).to_owned()))
     }
 
     /// The query with each unknown word replaced by the nearest known one, if

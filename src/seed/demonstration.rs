@@ -431,12 +431,12 @@ impl Story {
         let author = self.actor(Role::Buyer, Some(&entry.organisation), &format!("demonstration-{}", entry.person))?;
         let moderator = self.actor(Role::Operator, None, "demonstration-moderator")?;
         let mut review = tx.on_behalf(&author, self.at(entry.days_ago, 5), |tx| {
-            refuse_unfit(tx.db, &solution, &body)?;
+            let offered = Solution::find_with_vendor(tx.db, solution.id)?;
+            let offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
             let content = ReviewContent { declares_no_interest: entry.state != "draft", ..entry.content.clone() };
             refuse(reviews::rules::faults(&content, tx.now.day()))?;
-            let mut review = Review::draft(tx, &solution, &body, content)?;
-            review.refuse_duplicate(tx.db)?;
-            review.insert(tx.db)?;
+            let mut review = Review::draft(tx, &solution, &body, offers_same_family, content)?;
+            review.insert_once(tx.db)?;
             tx.record("create_review", Resource::Review, review.id, 1, json!({"solution": solution.id}))?;
             if entry.state != "draft" {
                 reviews::transitions::submit(&mut review, tx)?;

@@ -1,6 +1,8 @@
 //! Lists of solutions: what the public reads from the index, drafts and queues
 //! from the database.
 
+use std::collections::BTreeSet;
+
 use actix_web::HttpResponse;
 
 use super::model::{self, Solution};
@@ -10,14 +12,14 @@ use super::view::{self, SolutionFilter, SolutionSort, SolutionView};
 use crate::auth::{Principal, Role};
 use crate::db::{Db, Id};
 use crate::error::{Error, Result};
-use crate::http::{After, Key, Page, Query, Reply, Slice};
+use crate::http::{After, Key, Page, Query, Reply, Slice, reply};
 use crate::organisations::Viewer;
 use crate::persons::accesses;
 use crate::search::filter::{Condition, Filter};
 use crate::search::highlight::Highlight;
 use crate::search::order::{By, Place, Wanted};
 use crate::search::parse::Asked;
-use crate::search::question::Question;
+use crate::search::question::{Answer, Question};
 use crate::search::view::{FacetView, MatchView, SolutionPage};
 use crate::search::{Search, index};
 use crate::text;
@@ -48,6 +50,18 @@ pub async fn list(
         true => Some(reply.app.search().await?),
         false => None,
     };
+    if let Some(live) = &live
+        && caller.is_none()
+        && only_vendor.is_none()
+        && filter.include.is_empty()
+        && filter.highlight != Some(true)
+    {
+        let fields = reply.wanted::<SolutionView>()?;
+        let left = reply.app.settings.limits.deadline.saturating_sub(began.elapsed());
+        let work = move |search: &Search| shown(search, &filter, &slice, fields.as_ref());
+        let (body, next) = live.search.work(left, work).await?;
+        return Ok(reply.document(body, next.as_deref()));
+    }
     let of = caller.clone();
     // Waiting for the index counts as waiting for the database.
     let left = reply.app.settings.limits.deadline.saturating_sub(began.elapsed());
@@ -172,6 +186,65 @@ fn after(by: By, place: &Place) -> Option<After> {
     Some(After { key, id: Id::parse(id)? })
 }
 
+/// What is asked of the index.
+fn question(filter: &SolutionFilter, slice: &Slice) -> Question {
+    let asked = filter.asked();
+    let wanted = filter.wanted(&asked, slice);
+    let facets = filter.facets.iter().map(|facet| facet.code()).collect();
+    Question { asked, filter: filter.conditions(), wanted, facets }
+}
+
+/// A page of an answer: for each row its place and what `beside` has for it; and what stands around them.
+fn page<T>(
+    search: &Search,
+    filter: &SolutionFilter,
+    slice: &Slice,
+    question: &Question,
+    answer: &Answer,
+    beside: Vec<T>,
+) -> Result<(Vec<(After, T)>, SolutionPage)> {
+    let total = i64::try_from(answer.total).unwrap_or(i64::MAX);
+    let by = question.wanted.by;
+    let rows = answer.rows.iter().zip(beside).filter_map(|(row, one)| Some((after(by, &row.place)?, one)));
+    let page = slice.page(rows.collect(), total, |(place, _)| place.clone());
+    let counted = filter.facets.iter().collect::<BTreeSet<_>>().into_iter();
+    let facets = counted.filter_map(|facet| Some(FacetView::new(*facet, answer.facets.get(facet.code())?)));
+    let did_you_mean = match &filter.q {
+        Some(typed) if total == 0 && !question.asked.is_empty() => search.did_you_mean(typed, question)?,
+        _ => None,
+    };
+    let facets = (!filter.facets.is_empty()).then(|| facets.collect());
+    let around = SolutionPage { items: Vec::new(), next: page.next, total, facets, did_you_mean };
+    Ok((page.items, around))
+}
+
+/// What anybody reads, from the index alone: the document, and the cursor in it.
+fn shown(
+    search: &Search,
+    filter: &SolutionFilter,
+    slice: &Slice,
+    fields: Option<&BTreeSet<String>>,
+) -> Result<(String, Option<String>)> {
+    let question = question(filter, slice);
+    let (answer, views) = search.shown(&question)?;
+    let (rows, around) = page(search, filter, slice, &question, &answer, views)?;
+    let mut items = Vec::with_capacity(rows.len());
+    for (_, view) in rows {
+        items.push(match fields {
+            None => view,
+            Some(fields) => {
+                let mut view = serde_json::from_str(&view)?;
+                reply::keep(&mut view, fields);
+                view.to_string()
+            }
+        });
+    }
+    let empty = "{\"items\":[";
+    let around_them = serde_json::to_string(&around)?;
+    let rest = around_them.strip_prefix(empty).ok_or_else(|| Error::Internal("a page without its items".to_owned()))?;
+    Ok((format!("{empty}{}{rest}", items.join(",")), around.next))
+}
+
 fn found(
     db: &mut Db,
     search: &Search,
@@ -180,43 +253,21 @@ fn found(
     slice: &Slice,
     today: chrono::NaiveDate,
 ) -> Result<SolutionPage> {
-    let asked = filter.asked();
-    let wanted = filter.wanted(&asked, slice);
-    let by = wanted.by;
-    let facets = filter.facets.iter().map(|facet| facet.code()).collect();
-    let question = Question { asked, filter: filter.conditions(), wanted, facets };
-    let answer = search.answer(&question)?;
-    let total = i64::try_from(answer.total).unwrap_or(i64::MAX);
-    let rows: Vec<_> = answer
-        .rows
-        .iter()
-        .zip(answer.reasons)
-        .filter_map(|(row, reasons)| Some((after(by, &row.place)?, reasons)))
-        .collect();
-    let page = slice.page(rows, total, |(place, _)| place.clone());
-    let ids: Vec<Id> = page.items.iter().map(|(place, _)| place.id).collect();
-    let rows = Solution::find_public(db, &ids)?;
-    let mut views = view::views(db, rows, viewer, &filter.include, false, today)?;
+    let question = question(filter, slice);
+    let mut answer = search.answer(&question)?;
+    let reasons = std::mem::take(&mut answer.reasons);
+    let (rows, around) = page(search, filter, slice, &question, &answer, reasons)?;
+    let ids: Vec<Id> = rows.iter().map(|(place, _)| place.id).collect();
+    let found = Solution::find_public(db, &ids)?;
+    let mut views = view::views(db, found, viewer, &filter.include, false, today)?;
     if filter.highlight == Some(true) || filter.explain == Some(true) {
         for view in &mut views {
-            let reasons = page.items.iter().find(|(place, _)| place.id == view.id).and_then(|(_, reasons)| *reasons);
+            let reasons = rows.iter().find(|(place, _)| place.id == view.id).and_then(|(_, reasons)| *reasons);
             view.found = Some(MatchView {
                 highlight: (filter.highlight == Some(true)).then(|| Highlight::of(&question.asked, &view.sheet)),
                 reasons: reasons.filter(|_| filter.explain == Some(true)),
             });
         }
     }
-    let counted = filter.facets.iter().collect::<std::collections::BTreeSet<_>>().into_iter();
-    let facets = counted.filter_map(|facet| Some(FacetView::new(*facet, answer.facets.get(facet.code())?)));
-    let did_you_mean = match &filter.q {
-        Some(typed) if total == 0 && !question.asked.is_empty() => search.did_you_mean(typed, &question)?,
-        _ => None,
-    };
-    Ok(SolutionPage {
-        items: views,
-        next: page.next,
-        total,
-        facets: (!filter.facets.is_empty()).then(|| facets.collect()),
-        did_you_mean,
-    })
+    Ok(SolutionPage { items: views, ..around })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,12 +12,12 @@ use super::rules::{Command, Lack, Origins, RevisionStatus, SolutionStatus, Stage
 use super::sheet::SolutionSheet;
 use super::thresholds::MinScore;
 use super::view::{SolutionFilter, SolutionSort, SolutionView, views};
-use crate::db::schema::{solution_facets, solution_slugs, solution_versions, solutions};
+use crate::db::schema::{organisations, solution_facets, solution_slugs, solution_versions, solutions};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::http::{After, Key, Page, Slice};
-use crate::organisations::Viewer;
+use crate::organisations::{Organisation, Viewer};
 use crate::{keyset, text, versioned};
 
 /// A solution: where it stands, and the working copy while there is one.
@@ -169,6 +170,56 @@ impl SolutionVersion {
     }
 }
 
+/// A solution with what its view shows beside it.
+#[derive(Debug, Queryable)]
+pub struct Shown {
+    pub solution: Solution,
+    /// What the public reads.
+    pub version: Option<SolutionVersion>,
+    pub vendor: Option<Organisation>,
+    /// Whether others have its name.
+    pub has_namesakes: bool,
+}
+
+impl Shown {
+    /// As a caller may know of it: see [`Solution::visible`].
+    pub fn visible(db: &mut Db, key: &str, viewer: &Viewer) -> Result<Self> {
+        use solution_versions as v;
+        let others = diesel::alias!(solutions as others);
+        let namesake = others
+            .filter(others.field(solutions::is_listed).eq(true))
+            .filter(others.field(solutions::name_folded).eq(solutions::name_folded))
+            .filter(others.field(solutions::id).ne(solutions::id));
+        let query = solutions::table
+            .left_join(
+                v::table
+                    .on(v::solution_id.eq(solutions::id).and(v::number.nullable().eq(solutions::published_version))),
+            )
+            .left_join(organisations::table.on(organisations::id.nullable().eq(solutions::organisation_id)))
+            .select((
+                Solution::as_select(),
+                Option::<SolutionVersion>::as_select(),
+                Option::<Organisation>::as_select(),
+                exists(namesake),
+            ));
+        let found = match Id::parse(key) {
+            Some(id) => query.filter(solutions::id.eq(id)).first::<Self>(db),
+            None => query.filter(solutions::slug.eq(key)).first::<Self>(db),
+        };
+        let shown = found.optional()?.ok_or_else(Error::not_found)?;
+        if shown.solution.is_visible(viewer) { Ok(shown) } else { Err(Error::not_found()) }
+    }
+}
+
+/// Solutions beside their vendors.
+macro_rules! offered {
+    () => {
+        solutions::table
+            .left_join(organisations::table.on(organisations::id.nullable().eq(solutions::organisation_id)))
+            .select((Solution::as_select(), Option::<Organisation>::as_select()))
+    };
+}
+
 impl Solution {
     /// A new draft with a slug of its own.
     pub fn draft(tx: &mut Tx<'_>, organisation: Option<Id>, sheet: SolutionSheet, origins: Origins) -> Result<Self> {
@@ -222,6 +273,23 @@ impl Solution {
 
     pub fn find_by_id(db: &mut Db, id: Id) -> Result<Self> {
         solutions::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+
+    /// With its vendor, if it has one.
+    pub fn find_with_vendor(db: &mut Db, id: Id) -> Result<(Self, Option<Organisation>)> {
+        offered!().filter(solutions::id.eq(id)).first(db).optional()?.ok_or_else(Error::not_found)
+    }
+
+    /// [`Solution::visible`], with its vendor.
+    pub fn with_vendor(db: &mut Db, key: &str, viewer: &Viewer) -> Result<(Self, Option<Organisation>)> {
+        let found = match Id::parse(key) {
+            Some(id) => Self::find_with_vendor(db, id)?,
+            None => {
+                let query = offered!().filter(solutions::slug.eq(key));
+                query.first::<(Self, Option<Organisation>)>(db).optional()?.ok_or_else(Error::not_found)?
+            }
+        };
+        if found.0.is_visible(viewer) { Ok(found) } else { Err(Error::not_found()) }
     }
 
     pub fn find_all_by_source(db: &mut Db, source: &str, ids: &[String]) -> Result<Vec<Self>> {

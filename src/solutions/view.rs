@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::model::{ImportRecord, Moderation, Solution, SolutionVersion, lacks};
+use super::model::{ImportRecord, Moderation, Shown, Solution, SolutionVersion, lacks};
 use super::rules::{Lack, Origins, RevisionStatus, SolutionStatus};
 use super::sheet::{Audience, Deployment, Distribution, QualificationScheme, SolutionSheet, SourcingRank, Visibility};
 use super::thresholds::{MinScore, ThemeScore};
@@ -164,12 +164,55 @@ pub fn views(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let versions = SolutionVersion::current(db, &rows)?;
     let vendors: Vec<Id> = rows.iter().filter_map(|row| row.organisation_id).collect();
-    let vendors: BTreeMap<Id, Organisation> =
-        Organisation::find_all(db, &vendors)?.into_iter().map(|vendor| (vendor.id, vendor)).collect();
     let names: Vec<String> = rows.iter().map(|row| row.name_folded.clone()).collect();
-    let namesakes = Solution::namesakes(db, &names)?;
+    let beside = Beside {
+        versions: SolutionVersion::current(db, &rows)?,
+        vendors: Organisation::find_all(db, &vendors)?.into_iter().map(|vendor| (vendor.id, vendor)).collect(),
+        namesakes: Solution::namesakes(db, &names)?,
+    };
+    assemble(db, rows, beside, viewer, include, public_only, today)
+}
+
+/// One solution that was found with what stands beside it.
+pub fn shown(
+    db: &mut Db,
+    shown: Shown,
+    viewer: &Viewer,
+    include: &[SolutionInclude],
+    public_only: bool,
+    today: NaiveDate,
+) -> Result<SolutionView> {
+    let Shown { solution, version, vendor, has_namesakes } = shown;
+    let beside = Beside {
+        versions: version.into_iter().map(|version| (solution.id, version)).collect(),
+        vendors: vendor.into_iter().map(|vendor| (vendor.id, vendor)).collect(),
+        namesakes: match has_namesakes {
+            true => Solution::namesakes(db, std::slice::from_ref(&solution.name_folded))?,
+            false => Vec::new(),
+        },
+    };
+    let mut all = assemble(db, vec![solution], beside, viewer, include, public_only, today)?;
+    all.pop().ok_or_else(crate::error::Error::not_found)
+}
+
+/// What stands beside solutions in their views: public versions, vendors, others of the same name.
+struct Beside {
+    versions: BTreeMap<Id, SolutionVersion>,
+    vendors: BTreeMap<Id, Organisation>,
+    namesakes: Vec<(Id, String, String)>,
+}
+
+fn assemble(
+    db: &mut Db,
+    rows: Vec<Solution>,
+    beside: Beside,
+    viewer: &Viewer,
+    include: &[SolutionInclude],
+    public_only: bool,
+    today: NaiveDate,
+) -> Result<Vec<SolutionView>> {
+    let Beside { mut versions, vendors, namesakes } = beside;
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let examined = crate::labels::model::examined(db, viewer, &ids)?;
     let mut labels = match include.contains(&SolutionInclude::Label) {
@@ -195,7 +238,7 @@ pub fn views(
                 labels: include.contains(&SolutionInclude::Label).then(|| labels.remove(&row.id).unwrap_or_default()),
                 scores: scores.remove(&row.id),
             });
-            let current = versions.get(&row.id);
+            let current = versions.remove(&row.id);
             let sight = Sight { viewer, is_examiner: examined.contains(&row.id), public_only };
             Ok(view(row, current, vendor, &sight, namesakes, embedded))
         })
@@ -225,7 +268,7 @@ struct Sight<'a> {
 
 fn view(
     row: Solution,
-    current: Option<&SolutionVersion>,
+    current: Option<SolutionVersion>,
     vendor: Option<&Organisation>,
     sight: &Sight<'_>,
     possible_duplicates: Vec<Namesake>,
@@ -262,7 +305,7 @@ fn view(
     } = row;
     let (sheet, origins) = match (draft, draft_origins, current) {
         (Some(sheet), Some(origins), _) if sees_working_copy => (sheet.0, origins.0),
-        (_, _, Some(version)) => (version.sheet.0.clone(), version.origins.0.clone()),
+        (_, _, Some(version)) => (version.sheet.0, version.origins.0),
         (sheet, origins, None) => (sheet.map(|s| s.0).unwrap_or_default(), origins.map(|o| o.0).unwrap_or_default()),
     };
     let shows_missing = sees_working_copy || provenance.is_some();
@@ -293,6 +336,18 @@ fn view(
         embedded,
         found: None,
     }
+}
+
+/// What a list shows of a public solution to anybody, as a JSON object; but for its namesakes,
+/// which change with others.
+pub fn public_view(row: Solution, version: SolutionVersion, vendor: Option<&Organisation>) -> Result<String> {
+    let nobody = Viewer::default();
+    let sight = Sight { viewer: &nobody, is_examiner: false, public_only: true };
+    let mut view = serde_json::to_value(view(row, Some(version), vendor, &sight, Vec::new(), None))?;
+    if let Some(members) = view.as_object_mut() {
+        members.remove("possible_duplicates");
+    }
+    Ok(view.to_string())
 }
 
 /// The sheet without what this caller may not read: restricted evidence, names
