@@ -42,6 +42,7 @@ pub mod http;
 pub mod import;
 pub mod kept;
 pub mod labels;
+pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod organisations;

@@ -108,6 +108,10 @@ fn open(settings: Settings) -> Result<App, String> {
     if sealed > 0 {
         tracing::info!(count = sealed, "what was there before there were seals is sealed");
     }
+    let entered = app.store.write_here(&Actor::System, |tx| app.log.enter_keys(tx)).map_err(|e| e.to_string())?;
+    if entered > 0 {
+        tracing::info!(count = entered, "keys of the log registered or retired");
+    }
     Ok(app)
 }
 

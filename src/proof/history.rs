@@ -30,8 +30,8 @@ fn leads(kind: EventKind, from: Option<LabelStatus>, to: LabelStatus) -> bool {
     let is_open = from.is_valid() || from == S::Suspended;
     match kind {
         K::Granted => false,
-        K::Corrected if from.is_valid() => granted || to == from || to == S::Withdrawn,
-        K::Corrected => to == from,
+        // Refused after all, it is taken back wherever it stood.
+        K::Corrected => to == from || to == S::Withdrawn || (from.is_valid() && granted),
         K::ReservationsLifted => {
             (to == from && from.is_valid()) || (from == S::ActiveWithReservations && to == S::Active)
         }
