@@ -178,7 +178,8 @@ fn register(config: &mut ServiceConfig) {
     let mut paths: Vec<_> = paths.into_iter().collect();
     paths.sort_by_key(|(path, _)| path.replace('{', "\u{10ffff}"));
     for (path, endpoints) in paths {
-        let mut resource = web::resource(path);
+        // The address of a tile has slashes of its own.
+        let mut resource = web::resource(path.replace("{tile}", "{tile:.*}"));
         let mut allowed = vec!["OPTIONS".to_owned()];
         for endpoint in &endpoints {
             let method = route::method(&endpoint.method);

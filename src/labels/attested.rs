@@ -240,7 +240,7 @@ async fn find_label_status(reply: Reply, number: Path<String>, query: Query<Stat
 /// attestation says whether its label is taken back (`revocation`) or does not hold for now
 /// (`suspension`).
 #[utoipa::path(get, path = "/api/v1/status-lists/{purpose}", tag = "labels", security(()),
-    params(("purpose" = Purpose, Path, description = "What the bits say.", example = "revocation")),
+    params(("purpose" = String, Path, description = "What the bits say: `revocation` or `suspension`.", max_length = 10, example = "revocation")),
     responses((status = 200, description = "The credential.", body = String, content_type = "application/vc+jwt")))]
 async fn find_status_list(reply: Reply, purpose: Path<String>) -> Result<HttpResponse> {
     let purpose = Purpose::ALL.iter().copied().find(|one| one.code() == purpose.as_str());

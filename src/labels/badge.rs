@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::model::Label;
 use super::rules::LabelStatus;
-use crate::db::{Db, Id};
+use crate::db::Db;
 use crate::endpoints;
 use crate::error::Result;
 use crate::http::route::Endpoint;
@@ -16,6 +16,7 @@ use crate::http::{Query, Reply};
 use crate::organisations::{Organisation, Viewer};
 use crate::query_parameters;
 use crate::solutions::model::Solution;
+use crate::solutions::routes::refuse_archived;
 
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![find_badge_of_label, find_badge_of_solution]
@@ -210,8 +211,9 @@ async fn find_badge_of_solution(reply: Reply, id: Path<String>, query: Query<Bad
         .app
         .store
         .read(move |db| {
-            let solution: Id = Solution::visible(db, &id, &Viewer::default())?.id;
-            let labels = Label::of_solution(db, solution)?;
+            let solution = Solution::visible(db, &id, &Viewer::default())?;
+            refuse_archived(db, &solution)?;
+            let labels = Label::of_solution(db, solution.id)?;
             let valid = labels.iter().find(|label| label.status.on(today, label.valid_until).is_valid());
             match valid.or(labels.first()) {
                 Some(label) => Badge::of_label(db, label, today, is_french),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use diesel::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::auth::ring::{make, replace};
 use crate::config::Settings;
 use crate::db::schema::log_entries;
 use crate::db::{Db, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{KeyChange, KeyEvent, KeyPurpose, LogEntry};
 use crate::proof::key::SigningKey;
@@ -31,6 +31,8 @@ pub struct Log {
     /// The last checkpoint, outside the database: one that was put back shows by it.
     memory: PathBuf,
     remembered: Mutex<u64>,
+    /// What was found wrong with the log: nothing is written any more then.
+    fault: OnceLock<String>,
 }
 
 impl Log {
@@ -51,15 +53,47 @@ impl Log {
             // No address that anybody could find, and none that could be somebody's (RFC 2606).
             None => ("https://catalogue.invalid".to_owned(), format!("{}/log", settings.issuer)),
         };
-        let log =
-            Self { origin, base, keys, memory: settings.data_dir.join("log-checkpoint"), remembered: Mutex::new(0) };
+        let log = Self {
+            origin,
+            base,
+            keys,
+            memory: settings.data_dir.join("log-checkpoint"),
+            remembered: Mutex::new(0),
+            fault: OnceLock::new(),
+        };
         log.verifier().map_err(|text| format!("the name of the log: {}", text.en))?;
         Ok(log)
     }
 
+    /// Looks whether the log is whole; if not, nothing is written from now on.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn examine(&self, db: &mut Db) -> Result<()> {
+        if let Some(fault) = super::check::fault(db, Some(self))? {
+            tracing::error!(fault, "the log of labels is not whole: nothing is written");
+            let _the_first_stands = self.fault.set(fault);
+        }
+        Ok(())
+    }
+
+    /// What was found wrong with the log, if anything.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+
+    /// # Errors
+    /// 503 when the log was found not to be whole.
+    pub fn refuse_if_broken(&self) -> Result<()> {
+        match self.fault() {
+            None => Ok(()),
+            Some(fault) => Err(Error::unavailable(&format!("the log of labels is not whole: {fault}"))),
+        }
+    }
+
     /// The key that signs.
     pub fn key(&self) -> Result<&SigningKey> {
-        self.keys.first().ok_or_else(|| crate::error::Error::Internal("a log without a key".to_owned()))
+        self.keys.first().ok_or_else(|| Error::Internal("a log without a key".to_owned()))
     }
 
     /// What others verify the checkpoints with.
@@ -86,7 +120,7 @@ impl Log {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if checkpoint.size > *remembered {
             replace(&self.memory, &note.to_string())
-                .map_err(|e| crate::error::Error::Internal(format!("{}: {e}", self.memory.display())))?;
+                .map_err(|e| Error::Internal(format!("{}: {e}", self.memory.display())))?;
             *remembered = checkpoint.size;
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::http::route::Endpoint;
 use crate::proof::tiles::{Content, Tile, encode_entries};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![find_checkpoint, find_log_key, find_tile, find_part_of_tile, find_tile_below, find_part_of_tile_below]
+    endpoints![find_checkpoint, find_log_key, find_tile]
 }
 
 /// The state of the log, signed
@@ -50,68 +50,19 @@ async fn find_log_key(app: Data<App>) -> Result<HttpResponse> {
 
 /// A tile of the log
 ///
-/// 256 hashes of a level (`0`, `1`, …) or, as level `entries`, 256 entries (C2SP tlog-tiles).
-/// A full tile never changes.
-#[utoipa::path(get, path = "/log/tile/{level}/{place}", tag = "log", security(()),
-    params(("level" = String, Path, description = "`0`, `1`, … or `entries`.", max_length = 7, example = "0"),
-        ("place" = String, Path, description = "Which, in three digits, below 1000.", max_length = 5, example = "000")),
+/// 256 hashes of a level (`0`, `1`, …) or, as level `entries`, 256 entries, at the addresses of
+/// C2SP tlog-tiles: `000` is the first, `x001/234` the 1,235th, `000.p/12` the first twelve of a
+/// tile that is not full. As wide as it is asked for, a tile never changes.
+#[utoipa::path(get, path = "/log/tile/{level}/{tile}", tag = "log", security(()),
+    params(("level" = String, Path, description = "`0`, `1`, … or `entries`.", max_length = 7, example = "entries"),
+        ("tile" = String, Path, description = "Which; its slashes may stand as they are.", max_length = 40, example = "000.p/1")),
     responses((status = 200, description = "The tile.", body = String, content_type = "application/octet-stream")))]
 async fn find_tile(app: Data<App>, path: Path<(String, String)>) -> Result<HttpResponse> {
-    let (level, place) = path.into_inner();
-    tile(app, format!("tile/{level}/{place}")).await
-}
-
-/// A part of a tile, or a tile beyond the first thousand
-///
-/// `000.p/12`: the first twelve of the last tile; `x001/234`: tile 1234.
-#[utoipa::path(get, path = "/log/tile/{level}/{place}/{rest}", tag = "log", security(()),
-    params(("level" = String, Path, description = "`0`, `1`, … or `entries`.", max_length = 7, example = "0"),
-        ("place" = String, Path, description = "`000.p`, or thousands as `x001`.", max_length = 5, example = "000.p"),
-        ("rest" = String, Path, description = "How many, or which in three digits.", max_length = 5, example = "1")),
-    responses((status = 200, description = "The tile.", body = String, content_type = "application/octet-stream")))]
-async fn find_part_of_tile(app: Data<App>, path: Path<(String, String, String)>) -> Result<HttpResponse> {
-    let (level, place, rest) = path.into_inner();
-    tile(app, format!("tile/{level}/{place}/{rest}")).await
-}
-
-/// A part of a tile beyond the first thousand, or a tile beyond the first million
-///
-/// `x001/234.p/12`: the first twelve of tile 1234.
-#[utoipa::path(get, path = "/log/tile/{level}/{place}/{rest}/{last}", tag = "log", security(()),
-    params(("level" = String, Path, description = "`0`, `1`, … or `entries`.", max_length = 7, example = "0"),
-        ("place" = String, Path, description = "Thousands or millions, as `x001`.", max_length = 5, example = "x001"),
-        ("rest" = String, Path, description = "`234.p`, or thousands as `x234`.", max_length = 5, example = "234.p"),
-        ("last" = String, Path, description = "How many, or which in three digits.", max_length = 5, example = "1")),
-    responses((status = 200, description = "The tile.", body = String, content_type = "application/octet-stream")))]
-async fn find_tile_below(app: Data<App>, path: Path<(String, String, String, String)>) -> Result<HttpResponse> {
-    let (level, place, rest, last) = path.into_inner();
-    tile(app, format!("tile/{level}/{place}/{rest}/{last}")).await
-}
-
-/// A part of a tile beyond the first million
-///
-/// `x001/x234/567.p/12`.
-#[utoipa::path(get, path = "/log/tile/{level}/{place}/{rest}/{last}/{width}", tag = "log", security(()),
-    params(("level" = String, Path, description = "`0`, `1`, … or `entries`.", max_length = 7, example = "0"),
-        ("place" = String, Path, description = "Millions, as `x001`.", max_length = 5, example = "x001"),
-        ("rest" = String, Path, description = "Thousands, as `x234`.", max_length = 5, example = "x234"),
-        ("last" = String, Path, description = "Which, as `567.p`.", max_length = 5, example = "567.p"),
-        ("width" = String, Path, description = "How many.", max_length = 5, example = "1")),
-    responses((status = 200, description = "The tile.", body = String, content_type = "application/octet-stream")))]
-async fn find_part_of_tile_below(
-    app: Data<App>,
-    path: Path<(String, String, String, String, String)>,
-) -> Result<HttpResponse> {
-    let (level, place, rest, last, width) = path.into_inner();
-    tile(app, format!("tile/{level}/{place}/{rest}/{last}/{width}")).await
-}
-
-async fn tile(app: Data<App>, path: String) -> Result<HttpResponse> {
-    let tile = Tile::parse(&path).ok_or_else(Error::not_found)?;
+    let (level, tile) = path.into_inner();
+    let tile = Tile::parse(&format!("tile/{level}/{tile}")).ok_or_else(Error::not_found)?;
     let bytes = app.store.read(move |db| bytes(db, tile)).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
-        // As wide as it is asked for, it stays what it is.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .body(bytes))
 }
