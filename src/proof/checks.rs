@@ -42,6 +42,7 @@ pub(super) struct Signer {
     pub from: Option<u64>,
 }
 
+/// The keys of the entries, by thumbprint.
 pub(super) struct Keys(BTreeMap<String, KnownKey>);
 
 impl Keys {

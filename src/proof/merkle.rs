@@ -507,7 +507,7 @@ pub(in crate::proof) mod tests {
     }
 
     #[test]
-    #[ignore = "takes a minute: `cargo test --release -- --ignored no_proof_of_a_million`"]
+    #[ignore = "takes a minute: `cargo test --lib no_proof_of_a_million -- --ignored`"]
     fn no_proof_of_a_million_changed_ones_is_believed() {
         mutations_are_refused(1_000_000);
     }

@@ -180,7 +180,8 @@ impl Line {
         &self.name
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its newline, as a witness answers with; none when it is not one.
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, base64) = line.strip_prefix(DASH)?.split_once(' ')?;
         let bytes = encoding::of_base64(base64).ok()?;
         let (id, signature) = bytes.split_first_chunk::<4>()?;

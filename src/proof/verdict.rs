@@ -14,6 +14,9 @@
 //! - that a registered key is an audit body's. Whoever has the body's key from the body itself
 //!   ([`Trust::Auditor`]) needs no word for it;
 //! - that a decision which no audit body signed is its decision. The verdict says so of each.
+//!
+//! A file says how things stood when it was made ([`Found::as_of`]), and nothing of later: an old one stays
+//! true and stays old.
 
 use serde::Serialize;
 
