@@ -28,6 +28,7 @@ use crate::http::page::CursorKey;
 use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
 use crate::kept::Kept;
+use crate::log::identity::Log;
 use crate::metrics::Metrics;
 use crate::search::{Live, ReadModel};
 use crate::service_accounts::secret::Hasher;
@@ -38,6 +39,8 @@ pub struct App {
     pub settings: Settings,
     pub store: Store,
     pub keys: Arc<Keys>,
+    /// Who signs for the transparency log, and under which name.
+    pub log: Arc<Log>,
     pub policy: Policy,
     /// Whose tokens are believed beside our own.
     pub issuers: Vec<Issuer>,
@@ -64,6 +67,8 @@ impl App {
         let metrics = Metrics::new().map_err(|e| e.to_string())?;
         let keys = Keys::load(&settings.signing_key, settings.may_make_key, clock.now())
             .map_err(|reason| format!("setting signing_key (--signing-key, GOUVTECH_SIGNING_KEY): {reason}"))?;
+        let log = Log::load(&settings)
+            .map_err(|reason| format!("setting log_key (--log-key, GOUVTECH_LOG_KEY): {reason}"))?;
         let store = Store::open(&settings.backend, &settings.limits, clock).map_err(|e| e.to_string())?;
         let mut issuers = Vec::new();
         for one in &settings.issuers {
@@ -76,6 +81,7 @@ impl App {
         Ok(Self {
             policy: Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone() },
             keys: Arc::new(keys),
+            log: Arc::new(log),
             issuers,
             hasher: Hasher::new(settings.workers),
             store,
@@ -153,6 +159,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::evaluations::routes::endpoints());
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
+    all.extend(crate::log::routes::endpoints());
     all.extend(crate::search::routes::endpoints());
     all.extend(crate::comparisons::routes::endpoints());
     all.extend(crate::exports::routes::endpoints());
@@ -171,7 +178,8 @@ fn register(config: &mut ServiceConfig) {
     let mut paths: Vec<_> = paths.into_iter().collect();
     paths.sort_by_key(|(path, _)| path.replace('{', "\u{10ffff}"));
     for (path, endpoints) in paths {
-        let mut resource = web::resource(path);
+        // The address of a tile has slashes of its own.
+        let mut resource = web::resource(path.replace("{tile}", "{tile:.*}"));
         let mut allowed = vec!["OPTIONS".to_owned()];
         for endpoint in &endpoints {
             let method = route::method(&endpoint.method);

@@ -37,6 +37,10 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_SIGNING_KEY", value_name = "FILE", global = true)]
     pub signing_key: Option<PathBuf>,
 
+    /// Ed25519 keys in PKCS#8 PEM of the transparency log, the one that signs first; instances share the file [default: log-key.pem in the data folder, made at first start]
+    #[arg(long, env = "GOUVTECH_LOG_KEY", value_name = "FILE", global = true)]
+    pub log_key: Option<PathBuf>,
+
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "GOUVTECH_BIND", value_name = "ADDRESS", global = true)]
     pub bind: Option<SocketAddr>,
@@ -288,6 +292,9 @@ pub struct Settings {
     pub signing_key: PathBuf,
     /// Whether a missing key is made: only at its default place.
     pub may_make_key: bool,
+    pub log_key: PathBuf,
+    /// The same of the log's key.
+    pub may_make_log_key: bool,
     pub bind: SocketAddr,
     pub issuers: Vec<IssuerSettings>,
     pub issuer: String,
@@ -368,6 +375,7 @@ impl Settings {
             .unwrap_or_else(|| PathBuf::from("data"));
         let signing_key = setting!(signing_key);
         let may_make_key = signing_key.is_none();
+        let log_key = setting!(log_key);
         let connections = setting!(connections, 8, 1..=1000);
         let security = security(
             setting!(security_contact),
@@ -389,6 +397,8 @@ impl Settings {
             issuers,
             may_make_key,
             signing_key: signing_key.unwrap_or_else(|| data_dir.join("signing-key.pem")),
+            may_make_log_key: log_key.is_none(),
+            log_key: log_key.unwrap_or_else(|| data_dir.join("log-key.pem")),
             data_dir,
             bind: setting!(bind, SocketAddr::from(([127, 0, 0, 1], 8080))),
             issuer,

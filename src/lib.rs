@@ -8,6 +8,7 @@
 //!   `model` (rows and queries), `view` (what goes over the wire);
 //!   [`comparisons`] and [`exports`] show what the others hold;
 //! - [`search`]: what the public reads, found and counted inside the process;
+//! - [`proof`]: what others can check without believing the catalogue: signatures, a log, a file for a label;
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
 //!   databases behind one door;
 //! - [`app`]: the one route table; [`openapi`]: the document made from it;
@@ -41,11 +42,13 @@ pub mod http;
 pub mod import;
 pub mod kept;
 pub mod labels;
+pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod organisations;
 pub mod persons;
 pub mod probes;
+pub mod proof;
 pub mod reviews;
 pub mod search;
 pub mod seed;

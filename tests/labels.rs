@@ -23,15 +23,15 @@ cases![
     a_correction_revives_no_label_that_ended,
 ];
 
-struct Audit {
-    vendor: Party,
-    body: Party,
-    solution: String,
-    evaluator: String,
-    decider: String,
+pub struct Audit {
+    pub vendor: Party,
+    pub body: Party,
+    pub solution: String,
+    pub evaluator: String,
+    pub decider: String,
 }
 
-fn audit(app: &App) -> Audit {
+pub fn audit(app: &App) -> Audit {
     let (vendor, body) = (app.vendor(1), app.audit_body(1));
     let solution = app.published(&vendor, "Labellisée").id();
     app.evaluated(&vendor, &solution);
@@ -40,7 +40,7 @@ fn audit(app: &App) -> Audit {
     Audit { vendor, body, solution, evaluator, decider }
 }
 
-fn decide(app: &App, audit: &Audit, reported: &Response, body: crate::support::Value) -> Response {
+pub fn decide(app: &App, audit: &Audit, reported: &Response, body: crate::support::Value) -> Response {
     app.post(&format!("/api/v1/label-applications/{}/decision", reported.id()))
         .by(&audit.decider)
         .on(reported)
@@ -313,7 +313,7 @@ fn a_case_is_absent_to_strangers(app: &App) {
     );
 }
 
-fn granted(app: &App) -> (Audit, String) {
+pub fn granted(app: &App) -> (Audit, String) {
     let audit = audit(app);
     let opened = app.in_audit(&audit.vendor, &audit.solution, &audit.body, &audit.evaluator);
     let reported = app.reported(&opened, &audit.evaluator, |_, finding| finding);

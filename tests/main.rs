@@ -38,6 +38,7 @@ mod organisations;
 mod persons;
 mod plans;
 mod process;
+mod proof;
 mod protocol;
 mod providers;
 mod readme;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(boundary::cases());
     cases.extend(deploy::cases());
     cases.extend(process::cases());
+    cases.extend(proof::cases());
     cases.extend(protocol::cases());
     cases.extend(criteria::cases());
     cases.extend(demonstration::cases());

@@ -290,15 +290,21 @@ pub fn edit<T>(path: &Path, change: impl FnOnce(&mut Ring) -> Result<T, String>)
     lock.lock().map_err(named)?;
     let (mut ring, _) = read(path)?;
     let outcome = change(&mut ring)?;
-    let fresh = beside(path, "new");
-    write_new(&fresh, &ring.text()).and_then(|()| std::fs::rename(&fresh, path)).map_err(named)?;
-    sync_folder(path).map_err(named)?;
+    replace(path, &ring.text()).map_err(named)?;
     Ok(outcome)
+}
+
+/// Writes a file whole or not at all, for its owner alone.
+pub(crate) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = beside(path, "new");
+    write_new(&fresh, text)?;
+    std::fs::rename(&fresh, path)?;
+    sync_folder(path)
 }
 
 /// Writes a new key beside its place and links it there: two instances that
 /// start at once end up with the same one, and none reads half a file.
-fn make(path: &Path) -> Result<(), String> {
+pub(crate) fn make(path: &Path) -> Result<(), String> {
     let text = ServerKey::fresh_pem()?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;

@@ -11,6 +11,7 @@ mod persons;
 mod retention;
 mod serve;
 mod token;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Command {
     Retention(retention::Retention),
     /// Print the OpenAPI document
     Openapi,
+    /// Check a file that proves a label, without network or database; exit code 1 when it does not
+    Verify(verify::Verify),
     /// Ask a running server whether it is ready; for containers
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Keys(keys) => keys.run(&settings),
         Command::Persons(persons) => persons.run(settings),
         Command::Retention(retention) => retention.run(settings),
+        Command::Verify(verify) => verify.run(),
         Command::Openapi => openapi::run(),
         Command::Healthcheck(check) => check.run(&settings),
     });
@@ -107,6 +111,14 @@ fn open(settings: Settings) -> Result<App, String> {
     let sealed = app.store.write_here(&Actor::System, |tx| tx.seal_what_was_there()).map_err(|e| e.to_string())?;
     if sealed > 0 {
         tracing::info!(count = sealed, "what was there before there were seals is sealed");
+    }
+    app.store.read_here(|db| app.log.examine(db)).map_err(|e| e.to_string())?;
+    if app.log.fault().is_some() {
+        return Ok(app);
+    }
+    let entered = app.store.write_here(&Actor::System, |tx| app.log.enter_keys(tx)).map_err(|e| e.to_string())?;
+    if entered > 0 {
+        tracing::info!(count = entered, "keys of the log registered or retired");
     }
     Ok(app)
 }

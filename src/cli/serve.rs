@@ -29,8 +29,11 @@ impl Serve {
             .map_err(|e| format!("setting bind (--bind, GOUVTECH_BIND): {}: {e}", settings.bind))?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
         let app = super::open(settings)?;
-        crate::seed::criteria(&app.store).map_err(|e| format!("criteria: {e}"))?;
-        if self.demo {
+        let is_whole = app.log.fault().is_none();
+        if is_whole {
+            crate::seed::criteria(&app.store).map_err(|e| format!("criteria: {e}"))?;
+        }
+        if self.demo && is_whole {
             crate::seed::demonstration::load(&app).map_err(|e| format!("demonstration: {e}"))?;
         }
         greet(&app, &format!("http://{address}"))?;
@@ -43,9 +46,9 @@ impl Serve {
                     issuer.provider.ask(app.store.clock().now());
                 }
                 actix_web::rt::spawn(stop_when_told(app.clone(), server.handle())?);
-                let calendar = crate::deadlines::keep(app.store.clone(), app.settings.clone());
+                let calendar = is_whole.then(|| crate::deadlines::keep(app.store.clone(), app.settings.clone()));
                 let outcome = server.await;
-                calendar.abort();
+                calendar.inspect(|calendar| calendar.abort());
                 outcome
             })
             .map_err(|e| e.to_string())?;

@@ -488,7 +488,46 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    log_entries (position) {
+        position -> BigInt,
+        subject -> Text,
+        subject_seq -> Integer,
+        entry -> Text,
+        logged_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    log_nodes (level, position) {
+        level -> Integer,
+        position -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    attestations (hash) {
+        hash -> Text,
+        label -> Text,
+        credential -> Text,
+        issued_at -> Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
+    log_entries,
+    log_nodes,
+    attestations,
     actors,
     changes,
     counters,

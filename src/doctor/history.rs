@@ -30,6 +30,16 @@ struct Ends {
     last: i64,
 }
 
+/// The log of labels: its tree computed again from its entries.
+pub fn log(db: &mut Db) -> Result<Check> {
+    let mut check = Check::new("log of labels");
+    check.seen = usize::try_from(crate::log::tree::Tree::open(db)?.size).unwrap_or(usize::MAX);
+    if let Some(fault) = crate::log::check::fault(db, None)? {
+        check.found(fault);
+    }
+    Ok(check)
+}
+
 /// Where the rows of a kind of resource are.
 fn table(resource: Resource) -> Option<&'static str> {
     Some(match resource {

@@ -90,11 +90,12 @@ pub fn examine(backend: &Backend, told: &mut dyn FnMut(&Check)) -> std::result::
         // What follows would ask for what is not there.
         return Err("migrations of this program are missing: run `migrate` first".to_owned());
     }
-    let checks: [(&str, Examine); 6] = [
+    let checks: [(&str, Examine); 7] = [
         ("files", schema::files),
         ("journal", history::continuity),
         ("journal hashes", history::hashes),
         ("seals", history::seals),
+        ("log of labels", history::log),
         ("evaluation scores", scores::evaluations),
         ("audit scores", scores::audits),
     ];

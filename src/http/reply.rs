@@ -265,6 +265,7 @@ impl Reply {
         caller: Principal,
         work: impl Fn(&mut Tx<'_>, Viewer) -> Result<Answer> + Send + 'static,
     ) -> Result<HttpResponse> {
+        self.app.log.refuse_if_broken()?;
         let once = self.idempotency_key.as_deref().map(|key| Idempotent::new(key, &caller, &self.request));
         let working = once.as_ref().map(|once| self.app.in_flight.begin(once)).transpose()?;
         let answer = self

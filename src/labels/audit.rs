@@ -1,6 +1,7 @@
 //! The audit: acceptance, findings, report, and the decision by another person.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -8,6 +9,7 @@ use chrono::Months;
 use serde_json::json;
 
 use super::applications::{refuse_conflict, transition};
+use super::events::refused;
 use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
 use super::rules::{
     ApplicationCommand, DecisionOutcome, FindingResult, LabelStatus, decision_faults, finding_faults, found_scores,
@@ -16,12 +18,14 @@ use super::rules::{
 use super::view::{Acceptance, ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
 use crate::auth::guard::{Auditor, DecisionMaker, Evaluator};
 use crate::db::seals::Sealed;
-use crate::db::{Id, Json, Resource, Tx};
+use crate::db::{Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Reply};
+use crate::log::identity::Log;
 use crate::organisations::view::Reason;
 use crate::organisations::{Organisation, Viewer};
+use crate::proof::entry::EventKind;
 use crate::solutions::model::{Solution, SolutionVersion};
 use crate::{endpoints, text};
 
@@ -272,6 +276,7 @@ async fn decide_label_application(
 ) -> Result<HttpResponse> {
     let principal = caller.0.clone();
     let months = reply.app.settings.label_validity_months;
+    let log = Arc::clone(&reply.app.log);
     transition(&caller, reply, id, if_match, move |application, tx| {
         let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         let earlier = application.decisions(tx.db)?;
@@ -303,7 +308,7 @@ async fn decide_label_application(
             }
             faults
         })?;
-        decide(application, tx, &audit_body, decision, months)
+        decide(application, tx, &log, &audit_body, decision, months)
     })
     .await
 }
@@ -329,6 +334,7 @@ fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
 pub fn decide(
     application: &mut Application,
     tx: &mut Tx<'_>,
+    log: &Log,
     audit_body: &Organisation,
     decision: Decide,
     months: u32,
@@ -366,19 +372,26 @@ pub fn decide(
         json!({"outcome": row.outcome, "label": number, "corrects": row.corrects}),
     )?;
     match (known, number) {
-        (Some(label), _) => correct_label(tx, label, &row),
-        (None, Some(number)) => grant(tx, application, &row, number, months),
-        (None, None) => Ok(()),
+        (Some(label), _) => correct_label(tx, log, application, label, &row),
+        (None, Some(number)) => grant(tx, log, application, &row, number, months),
+        (None, None) => refused(tx, application, &row),
     }
 }
 
 /// Makes the label; the one before it gives way.
-fn grant(tx: &mut Tx<'_>, application: &Application, decision: &Decision, number: String, months: u32) -> Result<()> {
+fn grant(
+    tx: &mut Tx<'_>,
+    log: &Log,
+    application: &Application,
+    decision: &Decision,
+    number: String,
+    months: u32,
+) -> Result<()> {
     for mut earlier in Label::of_solution(tx.db, application.solution_id)? {
         if earlier.status.is_valid() || earlier.status == LabelStatus::Suspended {
             let from = earlier.status;
             earlier.status = LabelStatus::Superseded;
-            earlier.store(tx, "supersede_label", json!({"status": [from, earlier.status], "by": number}))?;
+            earlier.befall(tx, EventKind::Superseded, json!({"status": [from, earlier.status], "by": number}))?;
         }
     }
     let report = application.report(tx.db)?.ok_or_else(|| Error::Internal("a decision without a report".to_owned()))?;
@@ -413,15 +426,19 @@ fn grant(tx: &mut Tx<'_>, application: &Application, decision: &Decision, number
         granted_at: tx.now,
         updated_at: tx.now,
     };
-    label.insert(tx.db)?;
-    let changed = json!({"solution": label.solution_id, "number": label.number, "status": label.status});
-    tx.record("grant_label", Resource::Label, label.id, 1, changed)?;
+    label.granted(tx, log, application, decision)?;
     Solution::find_by_id(tx.db, application.solution_id)?.refresh_published_facets(tx.db)
 }
 
 /// A correction changes what the label says, never its number or its first day;
 /// a label that is suspended, superseded or ended is not revived by it.
-fn correct_label(tx: &mut Tx<'_>, mut label: Label, decision: &Decision) -> Result<()> {
+fn correct_label(
+    tx: &mut Tx<'_>,
+    log: &Log,
+    application: &Application,
+    mut label: Label,
+    decision: &Decision,
+) -> Result<()> {
     let from = label.status;
     label.decision_id = decision.id;
     if from.is_valid() || decision.outcome == DecisionOutcome::Refused {
@@ -429,7 +446,8 @@ fn correct_label(tx: &mut Tx<'_>, mut label: Label, decision: &Decision) -> Resu
     }
     label.content.0.outcome = decision.outcome;
     label.content.0.reservations.clone_from(&decision.content.reservations);
-    label.store(tx, "correct_label", json!({"status": [from, label.status]}))
+    let changed = json!({"status": [from, label.status]});
+    label.corrected(tx, log, application, decision, changed)
 }
 
 fn status_of(outcome: DecisionOutcome) -> LabelStatus {

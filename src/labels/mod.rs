@@ -13,7 +13,10 @@
 //! same body. Decisions are only ever added; a correction names what it corrects.
 
 pub mod applications;
+pub mod attested;
 pub mod audit;
+pub mod badge;
+pub mod events;
 pub mod model;
 pub mod register;
 pub mod routes;

@@ -25,6 +25,7 @@ use crate::evaluations::rules::{Score, Scores};
 use crate::http::{After, Key, Page, Slice};
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
+use crate::proof::entry::EventKind;
 use crate::solutions::model::Solution;
 use crate::solutions::sheet::Evidence;
 use crate::{keyset, text, versioned};
@@ -342,14 +343,6 @@ impl Label {
                 .load(db)?;
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.number.clone()), id: row.id }))
     }
-
-    /// Writes a change of status and its journal entry; lists are refreshed.
-    pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
-        self.updated_at = tx.now;
-        self.change(tx)?;
-        tx.record(action, Resource::Label, self.id, self.version, of_solution(changed, self.solution_id))?;
-        Solution::find_by_id(tx.db, self.solution_id)?.refresh_published_facets(tx.db)
-    }
 }
 
 /// The next number of the year; the row of the counter is locked until the commit.
@@ -437,7 +430,7 @@ pub fn suspend_of_solution(tx: &mut Tx<'_>, solution: &Solution) -> Result<()> {
     for mut label in Label::of_solution(tx.db, solution.id)?.into_iter().filter(|label| label.status.is_valid()) {
         let from = label.status;
         label.status = LabelStatus::Suspended;
-        label.store(tx, "suspend_label", json!({"status": [from, label.status], "cause": "solution"}))?;
+        label.befall(tx, EventKind::Suspended, json!({"status": [from, label.status], "cause": "solution"}))?;
     }
     Ok(())
 }
@@ -453,7 +446,7 @@ pub fn expire(tx: &mut Tx<'_>) -> Result<usize> {
     for mut label in due {
         let from = label.status;
         label.status = LabelStatus::Expired;
-        label.store(tx, "expire_label", json!({"status": [from, label.status]}))?;
+        label.befall(tx, EventKind::Expired, json!({"status": [from, label.status]}))?;
     }
     Ok(count)
 }

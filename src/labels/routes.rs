@@ -4,5 +4,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut all = super::register::endpoints();
     all.extend(super::applications::endpoints());
     all.extend(super::audit::endpoints());
+    all.extend(super::attested::endpoints());
+    all.extend(super::badge::endpoints());
     all
 }

@@ -310,6 +310,9 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
     ("changes", "position resource_version changed transaction_id hash"),
     ("counters", "name value"),
     ("seals", "kind id number hash sealed_at"),
+    ("log_entries", "position subject subject_seq entry logged_at"),
+    ("log_nodes", "level position hash"),
+    ("attestations", "hash label credential issued_at"),
     ("erasure_keys", "name secret"),
     ("idempotency_keys", "request created_at"),
     (

@@ -3,6 +3,7 @@
 //! rules as real use, in one transaction.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -25,6 +26,7 @@ use crate::labels::rules::{
 };
 use crate::labels::view::{ApplicationDetails, Decide, PutFinding, Reservation, SubmitReport};
 use crate::labels::{applications, audit};
+use crate::log::identity::Log;
 use crate::organisations::rules::OrganisationStatus;
 use crate::organisations::{Organisation, OrganisationDetails};
 use crate::reviews;
@@ -132,6 +134,7 @@ pub fn load(app: &App) -> Result<()> {
             issuer: settings.issuer.clone(),
             validity_days: settings.evaluation_validity_days,
             label_months: settings.label_validity_months,
+            log: Arc::clone(&app.log),
             set,
             criteria,
             organisations: HashMap::new(),
@@ -173,6 +176,7 @@ struct Story {
     issuer: String,
     validity_days: u32,
     label_months: u32,
+    log: Arc<Log>,
     set: CriteriaSet,
     criteria: Vec<Criterion>,
     organisations: HashMap<String, Organisation>,
@@ -582,7 +586,7 @@ impl Story {
                 &minors,
                 tx.now.day(),
             ))?;
-            audit::decide(&mut case, tx, &audit_body, decision, self.label_months)
+            audit::decide(&mut case, tx, &self.log, &audit_body, decision, self.label_months)
         })
     }
 

@@ -196,7 +196,11 @@ impl App {
     /// Another application on the same database, as instances behind a balancer are: it has the
     /// key and the clock of this one.
     pub fn twin(&self, given: Given) -> Self {
-        let given = Given { signing_key: Some(self.inner.settings.signing_key.clone()), ..given };
+        let given = Given {
+            signing_key: Some(self.inner.settings.signing_key.clone()),
+            log_key: Some(self.inner.settings.log_key.clone()),
+            ..given
+        };
         Self::start_on(&self.templates, self.kind, given, self.url.clone(), None, self.clock.clone())
     }
 

@@ -375,6 +375,10 @@ def of_solution(by, make=World.published, body=None, **words):
     return on(by, make, body, **words)
 
 
+def of_label():
+    return lambda world: Ready("anonymous", {"number": world.labelled().body["decisions"][0]["label_number"]})
+
+
 READY = {
     "create_organisation": lambda w: Ready("operator", {}, {
         "name": "Société", "kinds": ["vendor"], "siren": siren(w.number()), "legal_nature": "company"}),
@@ -472,7 +476,14 @@ READY = {
     "delete_review_reply": on("vendor", World.replied),
 
     "list_labels_of_solution": of_solution("anonymous"),
-    "find_label": lambda w: Ready("anonymous", {"number": w.labelled().body["decisions"][0]["label_number"]}),
+    "find_label": of_label(),
+    "find_attestation": of_label(),
+    "find_bundle": of_label(),
+    "find_label_status": of_label(),
+    "find_badge_of_label": of_label(),
+    "find_badge_of_solution": of_solution("anonymous"),
+    "find_status_list": lambda w: Ready("anonymous", {"purpose": "revocation"}),
+    "find_tile": lambda w: Ready("anonymous", {"level": "entries", "tile": "000.p/1"}),
     "create_label_application": lambda w: Ready("vendor", {"id": w.evaluated().body["solution_id"]}),
     "find_label_application": on("vendor", World.application),
     "submit_label_application": on("vendor", World.application),
