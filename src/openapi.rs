@@ -31,6 +31,7 @@ const TAGS: &[(&str, &str)] = &[
     ("evaluations", "Self-evaluations against a criteria set."),
     ("reviews", "What users say."),
     ("labels", "The third-party label: applications, findings, decisions, register."),
+    ("accreditations", "Audit bodies: accreditation, signing keys, qualified persons."),
     ("comparisons", "Published solutions side by side."),
     ("exports", "Everything that is published, to take away."),
     ("persons", "What is held about the caller, and its erasure."),

@@ -67,6 +67,9 @@ crate::codes! {
         Person = "person",
         Retention = "retention",
         ServiceAccount = "service_account",
+        Accreditation = "accreditation",
+        Qualification = "qualification",
+        OrganisationLink = "organisation_link",
     }
 }
 
@@ -335,23 +338,26 @@ impl Tx<'_> {
             return Ok(self.actor_id);
         }
         let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(None) };
-        let id = match self.actor.known(self.db)? {
-            Some(id) => id,
-            None => {
-                let id = Id::new();
-                diesel::insert_into(actors::table)
-                    .values((
-                        actors::id.eq(id),
-                        actors::issuer.eq(issuer),
-                        actors::subject.eq(subject),
-                        actors::created_at.eq(self.now),
-                    ))
-                    .execute(self.db)
-                    .map_err(as_lost_race)?;
-                id
-            }
-        };
+        let id = self.enter(issuer, subject)?;
         self.actor_id = Some(id);
         Ok(Some(id))
+    }
+
+    /// The opaque id of a person, made at first sight.
+    pub fn enter(&mut self, issuer: &str, subject: &str) -> Result<Id> {
+        if let Some(id) = known(self.db, issuer, subject)? {
+            return Ok(id);
+        }
+        let id = Id::new();
+        diesel::insert_into(actors::table)
+            .values((
+                actors::id.eq(id),
+                actors::issuer.eq(issuer),
+                actors::subject.eq(subject),
+                actors::created_at.eq(self.now),
+            ))
+            .execute(self.db)
+            .map_err(as_lost_race)?;
+        Ok(id)
     }
 }
