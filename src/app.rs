@@ -151,6 +151,7 @@ impl App {
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(crate::organisations::routes::endpoints());
+    all.extend(crate::organisations::links::endpoints());
     all.extend(crate::service_accounts::routes::endpoints());
     all.extend(crate::service_accounts::oauth::endpoints());
     all.extend(crate::families::routes::endpoints());
@@ -160,6 +161,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
     all.extend(crate::log::routes::endpoints());
+    all.extend(crate::accreditations::routes::endpoints());
+    all.extend(crate::qualifications::routes::endpoints());
     all.extend(crate::search::routes::endpoints());
     all.extend(crate::comparisons::routes::endpoints());
     all.extend(crate::exports::routes::endpoints());

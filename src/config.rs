@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::auth::issuers::IssuerSettings;
 use crate::auth::token::MAX_LIFETIME;
 use crate::db::{Backend, Limits};
+use crate::independence::rules::Periods;
 
 /// What was given, from any source.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -226,6 +227,18 @@ pub struct Given {
     #[arg(long, env = "GOUVTECH_LABEL_VALIDITY_MONTHS", value_name = "N", global = true)]
     pub label_validity_months: Option<u32>,
 
+    /// Months an audit body is accredited for, unless said otherwise [default: 48]
+    #[arg(long, env = "GOUVTECH_ACCREDITATION_MONTHS", value_name = "N", global = true)]
+    pub accreditation_months: Option<u32>,
+
+    /// Months for which advice, training, development or paid work for a vendor excludes from its cases [default: 24]
+    #[arg(long, env = "GOUVTECH_INTEREST_MONTHS", value_name = "N", global = true)]
+    pub interest_months: Option<u32>,
+
+    /// Months for which a person's employment by a vendor excludes them from its cases [default: 36]
+    #[arg(long, env = "GOUVTECH_EMPLOYMENT_MONTHS", value_name = "N", global = true)]
+    pub employment_months: Option<u32>,
+
     /// Days without confirmation after which a solution is outdated [default: 365]
     #[arg(long, env = "GOUVTECH_CONFIRMATION_DAYS", value_name = "N", global = true)]
     pub confirmation_days: Option<u32>,
@@ -333,6 +346,8 @@ pub struct Settings {
     pub evaluations_auto_publish: bool,
     pub evaluation_validity_days: u32,
     pub label_validity_months: u32,
+    pub accreditation_months: u32,
+    pub periods: Periods,
     pub confirmation_days: u32,
     pub retention_draft_days: u32,
     pub retention_rejected_days: u32,
@@ -444,6 +459,11 @@ impl Settings {
             evaluations_auto_publish: setting!(evaluations_auto_publish, false),
             evaluation_validity_days: setting!(evaluation_validity_days, 365, 1..=3650),
             label_validity_months: setting!(label_validity_months, 36, 1..=120),
+            accreditation_months: setting!(accreditation_months, 48, 1..=120),
+            periods: Periods {
+                interest_months: setting!(interest_months, 24, 1..=600),
+                employment_months: setting!(employment_months, 36, 1..=600),
+            },
             confirmation_days: setting!(confirmation_days, 365, 1..=3650),
             retention_draft_days: setting!(retention_draft_days, 365, 1..=36_500),
             retention_rejected_days: setting!(retention_rejected_days, 730, 1..=36_500),

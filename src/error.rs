@@ -190,6 +190,24 @@ impl Problem {
         Self { code, detail, faults: Vec::new(), headers: Vec::new(), tombstone: None }
     }
 
+    /// With every fault, in the order of their places.
+    pub fn with_faults(code: Code, mut faults: Vec<Fault>) -> Self {
+        faults.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.code.cmp(b.code)));
+        faults.dedup();
+        let detail = match faults.as_slice() {
+            [] => code.title(),
+            [one] => one.detail.clone(),
+            many => {
+                let n = many.len();
+                text!(
+                    "{n} points sont à corriger ; « errors » les donne tous.",
+                    "{n} points need correcting; `errors` lists them all."
+                )
+            }
+        };
+        Self { faults, ..Self::new(code, detail) }
+    }
+
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
@@ -216,9 +234,23 @@ impl Error {
         Self::problem(Code::Duplicate, detail)
     }
 
+    /// The state does not allow it, for each of these reasons.
+    pub fn conflict_for(faults: Vec<Fault>) -> Self {
+        Self::with_faults(Code::StateConflict, faults)
+    }
+
     /// The token is good, but not for this (RFC 6750 §3.1).
     pub fn forbidden(detail: Text) -> Self {
-        Problem::new(Code::Forbidden, detail)
+        Self::insufficient(Problem::new(Code::Forbidden, detail))
+    }
+
+    /// As [`Error::forbidden`], for each of these reasons.
+    pub fn forbidden_for(faults: Vec<Fault>) -> Self {
+        Self::insufficient(Problem::with_faults(Code::Forbidden, faults))
+    }
+
+    fn insufficient(problem: Problem) -> Self {
+        problem
             .with_header(
                 actix_web::http::header::WWW_AUTHENTICATE,
                 "Bearer realm=\"gouvtech-catalogue\", error=\"insufficient_scope\"",
@@ -267,23 +299,8 @@ impl Error {
         Self::invalid(vec![Fault::body(pointer, code, detail)])
     }
 
-    fn with_faults(code: Code, mut faults: Vec<Fault>) -> Self {
-        faults.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.code.cmp(b.code)));
-        faults.dedup();
-        let detail = match faults.as_slice() {
-            [] => code.title(),
-            [one] => one.detail.clone(),
-            many => {
-                let n = many.len();
-                text!(
-                    "{n} points sont à corriger ; « errors » les donne tous.",
-                    "{n} points need correcting; `errors` lists them all."
-                )
-            }
-        };
-        let mut problem = Problem::new(code, detail);
-        problem.faults = faults;
-        problem.into()
+    fn with_faults(code: Code, faults: Vec<Fault>) -> Self {
+        Problem::with_faults(code, faults).into()
     }
 
     /// Decides what becomes of each kind of failure.

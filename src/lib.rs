@@ -3,10 +3,12 @@
 //!
 //! The map of the house:
 //! - one folder per noun ([`organisations`], [`families`], [`solutions`],
-//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`service_accounts`], [`persons`]), each with the same
+//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`accreditations`], [`qualifications`],
+//!   [`service_accounts`], [`persons`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
 //!   [`comparisons`] and [`exports`] show what the others hold;
+//! - [`independence`]: who may act on a label case, and who may not;
 //! - [`search`]: what the public reads, found and counted inside the process;
 //! - [`proof`]: what others can check without believing the catalogue: signatures, a log, a file for a label;
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
@@ -22,6 +24,7 @@
 
 #![recursion_limit = "512"]
 
+pub mod accreditations;
 pub mod app;
 pub mod auth;
 pub mod cli;
@@ -40,6 +43,7 @@ pub mod families;
 pub mod fuzzing;
 pub mod http;
 pub mod import;
+pub mod independence;
 pub mod kept;
 pub mod labels;
 pub mod log;
@@ -49,6 +53,7 @@ pub mod organisations;
 pub mod persons;
 pub mod probes;
 pub mod proof;
+pub mod qualifications;
 pub mod reviews;
 pub mod search;
 pub mod seed;

@@ -17,7 +17,7 @@ use members::{Watch, nothing_is_shown_that_is_on_no_list};
 use scene::{Scene, operations, shown};
 use states::{
     commands_on_a_solution_start_from_the_states_of_the_table,
-    commands_on_applications_start_from_the_states_of_the_table,
+    commands_on_applications_start_from_the_states_of_the_table, commands_on_bodies_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_evaluations_start_from_the_states_of_the_table, commands_on_reviews_start_from_the_states_of_the_table,
@@ -35,6 +35,7 @@ cases![
     commands_on_evaluations_start_from_the_states_of_the_table,
     commands_on_reviews_start_from_the_states_of_the_table,
     commands_on_applications_start_from_the_states_of_the_table,
+    commands_on_bodies_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
     who_is_refused_all_the_same,
@@ -74,13 +75,24 @@ fn the_table_and_the_document_agree(app: &App) {
         let has_rows = operation.document["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
             .as_str()
             .is_some_and(|schema| {
-                ["Organisation", "CriteriaSet", "Solution", "Claim", "Evaluation", "Review", "Application"].iter().any(
-                    |noun| {
-                        schema.ends_with(&format!("Page_{noun}View"))
-                            || schema.ends_with(&format!("/{noun}Page"))
-                            || schema.ends_with(&format!("Page_{noun}Summary"))
-                    },
-                )
+                [
+                    "Organisation",
+                    "OrganisationLink",
+                    "CriteriaSet",
+                    "Solution",
+                    "Claim",
+                    "Evaluation",
+                    "Review",
+                    "Application",
+                    "Accreditation",
+                    "Qualification",
+                ]
+                .iter()
+                .any(|noun| {
+                    schema.ends_with(&format!("Page_{noun}View"))
+                        || schema.ends_with(&format!("/{noun}Page"))
+                        || schema.ends_with(&format!("Page_{noun}Summary"))
+                })
             });
         assert_eq!(lists().contains_key(&operation.id), has_rows, "{}: which rows does it show?", operation.id);
     }
@@ -258,6 +270,9 @@ fn lists_show_and_count_what_the_table_names(app: &App) {
             "list_criteria_sets" => "criteria-sets",
             "list_claims" => "claims",
             "list_organisations" => "organisations",
+            "list_accreditations" => "accreditations",
+            "list_qualifications" => "qualifications",
+            "list_organisation_links" => "organisation-links",
             other => panic!("{other}: what does it list?"),
         };
         let rows: Vec<&Target> =

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use gouvtech_catalogue::auth::{Duty, Role};
+use gouvtech_catalogue::auth::Duty;
 
 use crate::cases;
 use crate::support::build::{Party, attestation, sheet};
@@ -36,8 +36,8 @@ fn pair(app: &App) -> Pair {
 }
 
 fn labelled(app: &App, vendor: &Party, solution: &str, body: &Party) -> String {
-    let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
-    let decider = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "décideur");
+    let evaluator = app.auditor(body, &[Duty::Evaluator], "évaluatrice");
+    let decider = app.auditor(body, &[Duty::DecisionMaker], "décideur");
     let opened = app.in_audit(vendor, solution, body, &evaluator);
     let reported = app.reported(&opened, &evaluator, |_, finding| finding);
     let decided = app

@@ -115,7 +115,7 @@ fn what_retention_and_erasure_take_is_not_missed(app: &App) {
     app.draft(&vendor, "Jamais soumise");
     let labelled = app.published(&vendor, "En audit").id();
     app.evaluated(&vendor, &labelled);
-    let examiner = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
+    let examiner = app.auditor(&body, &[Duty::Evaluator], "évaluatrice");
     let opened = app.in_audit(&vendor, &labelled, &body, &examiner);
     app.reported(&opened, &examiner, |_, finding| finding);
     assert_eq!(findings(app), BTreeSet::new(), "before anything goes");

@@ -95,6 +95,8 @@ impl World {
             "solutions?q=formulaires",
             "organisations",
             "organisations?kind=vendor",
+            "accreditations",
+            "accreditations?status=accredited",
             "labels",
             "labels?status=active",
             "labels?status=expired",
@@ -234,9 +236,11 @@ fn no_answer_is_other_than_what_would_be_computed_now(app: &App) {
     world.agree(app, &plain, "a removal");
     app.post("/api/v1/me/erase").by(&app.token(Role::Buyer, Some(buyer.id), &[], "une")).expect(200);
     world.agree(app, &plain, "a person erased");
+    app.accredited(app.candidate_body(2).id);
+    world.agree(app, &plain, "a body accredited");
 
-    let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
-    let decider = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "décideur");
+    let evaluator = app.auditor(&body, &[Duty::Evaluator], "évaluatrice");
+    let decider = app.auditor(&body, &[Duty::DecisionMaker], "décideur");
     let current = app.evaluated(&vendor, &id);
     world.evaluations.push(current.id());
     world.agree(app, &plain, "an evaluation superseded");

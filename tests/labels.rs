@@ -35,8 +35,8 @@ pub fn audit(app: &App) -> Audit {
     let (vendor, body) = (app.vendor(1), app.audit_body(1));
     let solution = app.published(&vendor, "Labellisée").id();
     app.evaluated(&vendor, &solution);
-    let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
-    let decider = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "décideur");
+    let evaluator = app.auditor(&body, &[Duty::Evaluator], "évaluatrice");
+    let decider = app.auditor(&body, &[Duty::DecisionMaker], "décideur");
     Audit { vendor, body, solution, evaluator, decider }
 }
 
@@ -80,7 +80,7 @@ fn who_examined_does_not_decide(app: &App) {
     let path = format!("/api/v1/label-applications/{}/decision", reported.id());
     let body = json!({"outcome": "granted", "reasons": "Aucun écart."});
     app.post(&path).by(&audit.evaluator).on(&reported).json(&body).expect(403);
-    let both = app.token(Role::Auditor, Some(audit.body.id), &[Duty::Evaluator, Duty::DecisionMaker], "évaluatrice");
+    let both = app.auditor(&audit.body, &[Duty::Evaluator, Duty::DecisionMaker], "évaluatrice");
     app.post(&path).by(&both).on(&reported).json(&body).expect(403);
     assert_eq!(decide(app, &audit, &reported, body).status, 200);
 }

@@ -28,6 +28,7 @@ mod follower;
 mod hostile;
 mod idempotency;
 mod import;
+mod independence;
 mod issuers;
 mod kept;
 mod keys;
@@ -76,6 +77,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(hostile::cases());
     cases.extend(idempotency::cases());
     cases.extend(import::cases());
+    cases.extend(independence::cases());
     cases.extend(issuers::cases());
     cases.extend(limits::cases());
     cases.extend(openapi::cases());

@@ -132,7 +132,7 @@ fn an_erased_examiner_who_signs_in_again_is_still_the_examiner(app: &App) {
     let solution = app.published(&vendor, "Labellisée").id();
     app.evaluated(&vendor, &solution);
     let both = [Duty::Evaluator, Duty::DecisionMaker];
-    let examiner = app.token(Role::Auditor, Some(body.id), &both, "évaluatrice");
+    let examiner = app.auditor(&body, &both, "évaluatrice");
     let opened = app.in_audit(&vendor, &solution, &body, &examiner);
     let reported = app.reported(&opened, &examiner, |_, finding| finding);
     let answer = app.post("/api/v1/me/erase").by(&examiner).expect(200).json();
@@ -143,7 +143,7 @@ fn an_erased_examiner_who_signs_in_again_is_still_the_examiner(app: &App) {
     let decision = json!({"outcome": "granted", "reasons": "Aucun écart."});
     let path = format!("/api/v1/label-applications/{}/decision", reported.id());
     app.post(&path).by(&examiner).on(&reported).json(&decision).expect(403);
-    let other = app.token(Role::Auditor, Some(body.id), &both, "décideur");
+    let other = app.auditor(&body, &both, "décideur");
     app.post(&path).by(&other).on(&reported).json(&decision).expect(200);
     let data = app.get("/api/v1/me/data").by(&examiner).expect(200).json();
     assert_eq!((rows(&data, "actors").len(), rows(&data, "erased_persons").len()), (0, 1));
@@ -191,7 +191,7 @@ fn the_examiner_reads_restricted_evidence_of_the_sheet(app: &App) {
     let path = with_restricted_evidence(app, &vendor, "Examinée");
     let id = path.rsplit('/').next().expect("an id").to_owned();
     app.evaluated(&vendor, &id);
-    let examiner = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
+    let examiner = app.auditor(&body, &[Duty::Evaluator], "évaluatrice");
     let titles = |path: &str| app.get(path).by(&examiner).expect(200).json()["evidence"].as_array().map(Vec::len);
     assert_eq!(titles(&path), Some(0));
     app.in_audit(&vendor, &id, &body, &examiner);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
-use gouvtech_catalogue::auth::{Duty, Role};
+use gouvtech_catalogue::auth::Duty;
 use gouvtech_catalogue::config::Given;
 use gouvtech_catalogue::db::Backend;
 
@@ -69,6 +69,8 @@ fn addresses(solution: &str, vendor: &str) -> Vec<String> {
     all.extend(["", "&sort=-name", "&q=atelier", "&status=active"].map(|more| format!("organisations?limit=5{more}")));
     all.extend(["vendor", "public_body", "audit_body", "operator"].map(|kind| format!("organisations?kind={kind}")));
     all.push("organisations?siren=732829320".to_owned());
+    all.extend(["", "?status=expired", "?status=withdrawn"].map(|more| format!("accreditations{more}")));
+    all.push(format!("accreditations?organisation={vendor}"));
     all.extend(["", "?status=active", "?status=expired"].map(|more| format!("labels{more}")));
     all.push(format!("labels?solution={solution}"));
     for rest in [
@@ -105,8 +107,8 @@ fn scene(app: &App) -> (App, String, String, String) {
     let (vendor, body) = (app.vendor(1), app.audit_body(1));
     let solution = app.published(&vendor, "Modèle").id();
     app.evaluated(&vendor, &solution);
-    let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "évaluatrice");
-    let decider = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "décideur");
+    let evaluator = app.auditor(&body, &[Duty::Evaluator], "évaluatrice");
+    let decider = app.auditor(&body, &[Duty::DecisionMaker], "décideur");
     let opened = app.in_audit(&vendor, &solution, &body, &evaluator);
     let reported = app.reported(&opened, &evaluator, |_, finding| finding);
     app.post(&format!("/api/v1/label-applications/{}/decision", reported.id()))

@@ -373,18 +373,8 @@ fn scores_and_labels_filter_by_theme(app: &App) {
     assert_eq!(names(&find(app, &format!("min_score={theme}:0.9"))), ["Auditée"]);
     assert_eq!(find(app, "min_score=unknown:0").json()["total"], 0);
     assert_eq!(find(app, &format!("verified={theme}:0")).json()["total"], 0, "declared is not verified");
-    let evaluator = app.token(
-        gouvtech_catalogue::auth::Role::Auditor,
-        Some(body.id),
-        &[gouvtech_catalogue::auth::Duty::Evaluator],
-        "evaluator",
-    );
-    let decider = app.token(
-        gouvtech_catalogue::auth::Role::Auditor,
-        Some(body.id),
-        &[gouvtech_catalogue::auth::Duty::DecisionMaker],
-        "decider",
-    );
+    let evaluator = app.auditor(&body, &[gouvtech_catalogue::auth::Duty::Evaluator], "evaluator");
+    let decider = app.auditor(&body, &[gouvtech_catalogue::auth::Duty::DecisionMaker], "decider");
     let opened = app.in_audit(&vendor, &solution.id(), &body, &evaluator);
     let reported = app.reported(&opened, &evaluator, |_, finding| finding);
     let decision = json!({"outcome": "granted", "reasons": "Tous les critères sont satisfaits, sans réserve."});

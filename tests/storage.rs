@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use gouvtech_catalogue::auth::{Duty, Role};
+use gouvtech_catalogue::auth::Duty;
 use gouvtech_catalogue::db::journal::{Bookmark, Change};
 use gouvtech_catalogue::db::schema::changes;
 use gouvtech_catalogue::db::{Actor, Backend, Db, Id, Resource, migrations};
@@ -261,8 +261,8 @@ fn of_several_instances_one_applies_the_migrations(app: &App) {
 /// Rows in every append-only table: a label granted, a review edited.
 pub fn history(app: &App) {
     let (vendor, buyer, body) = (app.vendor(1), app.buyer(1), app.audit_body(1));
-    let evaluator = app.token(Role::Auditor, Some(body.id), &[Duty::Evaluator], "evaluator");
-    let decision_maker = app.token(Role::Auditor, Some(body.id), &[Duty::DecisionMaker], "decision maker");
+    let evaluator = app.auditor(&body, &[Duty::Evaluator], "evaluator");
+    let decision_maker = app.auditor(&body, &[Duty::DecisionMaker], "decision maker");
     let solution = app.published(&vendor, "Suivie").id();
     app.evaluated(&vendor, &solution);
     let opened = app.in_audit(&vendor, &solution, &body, &evaluator);

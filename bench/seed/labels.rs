@@ -62,6 +62,9 @@ impl Cast {
                 submitted_at: Some(tx.now),
                 admission_due_at: Some(tx.now.plus_days(ADMISSION_DAYS)),
                 decided_at: None,
+                accepted_at: None,
+                frozen: None,
+                disclosures: Json(vec![]),
             });
             reports.push(Report {
                 application_id: id,
@@ -106,6 +109,7 @@ impl Cast {
                     reservations: vec![],
                     summary: "Conforme à la déclaration.".to_owned(),
                     scores,
+                    disclosures: vec![],
                 }),
                 valid_from: today,
                 valid_until: today.checked_add_months(Months::new(VALID_MONTHS)).unwrap_or(today),

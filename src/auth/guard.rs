@@ -86,6 +86,13 @@ guards! {
     CaseParty = (Vendor) | (Auditor) | (Operator, LabelOfficer);
     Moderator = (Operator, Moderator);
     LabelOfficer = (Operator, LabelOfficer);
+    Accreditor = (Operator, Accreditor);
+    /// Who reads which persons are qualified.
+    QualificationParty = (Auditor) | (Operator, Accreditor);
+    /// Who reads links between organisations.
+    LinkParty = (Vendor) | (Auditor) | (Operator, Accreditor);
+    /// Who may declare a link of its organisation, or record one.
+    LinkDeclarer = (Vendor, Signatory) | (Auditor, DecisionMaker) | (Operator, Accreditor);
     /// Runs the catalogue's configuration: organisations and criteria sets.
     Administrator = (Operator, Administrator);
     /// Registers an organisation: whoever will act for it, or the operator.

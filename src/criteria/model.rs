@@ -91,6 +91,12 @@ impl CriteriaSet {
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Number(0), id: row.id }))
     }
 
+    /// Themes of the set in force on a day, by code; none when no set is.
+    pub fn themes_in_force(db: &mut Db, today: NaiveDate) -> Result<Vec<String>> {
+        let set = Self::in_force(db, today)?;
+        Ok(set.map(|set| set.content.themes.iter().map(|theme| theme.code.clone()).collect()).unwrap_or_default())
+    }
+
     /// The set in force on a day.
     pub fn in_force(db: &mut Db, today: NaiveDate) -> Result<Option<Self>> {
         Ok(criteria_sets::table

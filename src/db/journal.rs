@@ -65,6 +65,9 @@ crate::codes! {
         Person = "person",
         Retention = "retention",
         ServiceAccount = "service_account",
+        Accreditation = "accreditation",
+        Qualification = "qualification",
+        OrganisationLink = "organisation_link",
     }
 }
 
@@ -343,6 +346,13 @@ impl Tx<'_> {
             return Ok(self.actor_id);
         }
         let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(None) };
+        let id = self.enter(issuer, subject)?;
+        self.actor_id = Some(id);
+        Ok(Some(id))
+    }
+
+    /// The opaque id of a person, made at first sight.
+    pub fn enter(&mut self, issuer: &str, subject: &str) -> Result<Id> {
         let fresh = Id::new();
         let mut id = self.db.actor(fresh, issuer, subject, self.now).map_err(as_lost_race)?;
         if id == fresh
@@ -351,7 +361,6 @@ impl Tx<'_> {
             diesel::delete(actors::table.find(fresh)).execute(self.db)?;
             id = erased;
         }
-        self.actor_id = Some(id);
-        Ok(Some(id))
+        Ok(id)
     }
 }

@@ -378,6 +378,9 @@ diesel::table! {
         submitted_at -> Nullable<Instant>,
         admission_due_at -> Nullable<Instant>,
         decided_at -> Nullable<Instant>,
+        accepted_at -> Nullable<Instant>,
+        frozen -> Nullable<Json>,
+        disclosures -> Json,
     }
 }
 
@@ -505,10 +508,45 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
+    accreditations (id) {
+        id -> Id,
+        version -> Integer,
+        organisation_id -> Id,
+        status -> Text,
+        scope -> Json,
+        valid_from -> Nullable<Date>,
+        valid_until -> Nullable<Date>,
+        steps -> Json,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
     log_nodes (level, position) {
         level -> Integer,
         position -> BigInt,
         hash -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    signing_keys (id) {
+        id -> Id,
+        accreditation_id -> Id,
+        kid -> Text,
+        name -> Text,
+        public_key -> Text,
+        valid_from -> Instant,
+        valid_until -> Instant,
+        revoked_at -> Nullable<Instant>,
+        created_at -> Instant,
     }
 }
 
@@ -521,6 +559,73 @@ diesel::table! {
         label -> Text,
         credential -> Text,
         issued_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    qualifications (id) {
+        id -> Id,
+        version -> Integer,
+        organisation_id -> Id,
+        actor_id -> Id,
+        status -> Text,
+        themes -> Json,
+        duties -> Json,
+        reason -> Nullable<Text>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    person_identities (actor_id) {
+        actor_id -> Id,
+        person_id -> Id,
+        linked_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    organisation_links (id) {
+        id -> Id,
+        version -> Integer,
+        organisation_id -> Id,
+        other_id -> Id,
+        kind -> Text,
+        since -> Date,
+        until -> Nullable<Date>,
+        declarant_id -> Nullable<Id>,
+        end_reason -> Nullable<Text>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    interest_declarations (id) {
+        id -> Id,
+        application_id -> Id,
+        organisation_id -> Id,
+        vendor_id -> Id,
+        actor_id -> Id,
+        holder -> Text,
+        kind -> Text,
+        description -> Text,
+        since -> Date,
+        until -> Nullable<Date>,
+        declared_at -> Instant,
     }
 }
 
@@ -556,4 +661,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     erased_persons,
     erasure_keys,
     evidence_accesses,
+    accreditations,
+    signing_keys,
+    qualifications,
+    person_identities,
+    organisation_links,
+    interest_declarations,
 );

@@ -52,6 +52,9 @@ fn table(resource: Resource) -> Option<&'static str> {
         Resource::LabelApplication => "label_applications",
         Resource::Label => "labels",
         Resource::ServiceAccount => "service_accounts",
+        Resource::Accreditation => "accreditations",
+        Resource::Qualification => "qualifications",
+        Resource::OrganisationLink => "organisation_links",
         // What a person asked for and what its age took away have no rows.
         Resource::Person | Resource::Retention => return None,
     })

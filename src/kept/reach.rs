@@ -32,8 +32,11 @@ impl Reach {
             None => Self::Everything,
         };
         match resource {
-            Resource::ServiceAccount | Resource::Claim => Self::Nothing,
-            Resource::Organisation => Self::Organisations,
+            Resource::ServiceAccount | Resource::Claim | Resource::Qualification | Resource::OrganisationLink => {
+                Self::Nothing
+            }
+            // The register of accreditations names the organisations.
+            Resource::Organisation | Resource::Accreditation => Self::Organisations,
             Resource::CriteriaSet => Self::Criteria,
             Resource::Person | Resource::Retention => Self::Everything,
             Resource::Solution => match action {

@@ -1,4 +1,4 @@
-//! Applications: what the vendor files and the operator admits and assigns.
+//! Applications: what the vendor files and the operator admits.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -9,7 +9,7 @@ use super::model::Application;
 use super::rules::{
     ADMISSION_DAYS, ApplicationCommand, ApplicationStatus, DecisionOutcome, EVALUATION_MAX_AGE, PAUSE_AFTER_REFUSAL,
 };
-use super::view::{ApplicationDetails, ApplicationFilter, ApplicationView, Assignment, SubmitApplication};
+use super::view::{ApplicationDetails, ApplicationFilter, ApplicationView, SubmitApplication};
 use crate::auth::Principal;
 use crate::auth::guard::{Abandoner, CaseParty, LabelOfficer, Signatory, Vendor};
 use crate::criteria::model::CriteriaSet;
@@ -20,8 +20,8 @@ use crate::evaluations::model::Evaluation;
 use crate::evaluations::rules::{Score, below_label};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Page, Query, Reply};
+use crate::organisations::Viewer;
 use crate::organisations::view::Reason;
-use crate::organisations::{Organisation, Viewer};
 use crate::persons::accesses::{self, Source};
 use crate::solutions::model::Solution;
 use crate::solutions::routes::refuse_archived;
@@ -35,7 +35,6 @@ pub fn endpoints() -> Vec<Endpoint> {
         submit_label_application,
         admit_label_application,
         refuse_label_application,
-        assign_label_application,
         abandon_label_application,
     ]
 }
@@ -107,6 +106,9 @@ pub fn begin(
         submitted_at: None,
         admission_due_at: None,
         decided_at: None,
+        accepted_at: None,
+        frozen: None,
+        disclosures: Json(Vec::new()),
     };
     application.insert(tx.db)?;
     tx.record(
@@ -342,63 +344,6 @@ async fn refuse_label_application(
         application.store(tx, "refuse_label_application", json!({"status": ["submitted", "inadmissible"]}))
     })
     .await
-}
-
-/// Assign to an audit body
-///
-/// Active, and independent of the vendor: never the same organisation or SIREN.
-#[utoipa::path(post, path = "/api/v1/label-applications/{id}/assign", tag = "labels", security(("bearer" = ["operator:label_officer"])),
-    params(("id" = Id, Path, description = "Identifier of the application.")),
-    request_body = Assignment,
-    responses((status = 200, description = "Proposed to the audit body.", body = ApplicationView)))]
-async fn assign_label_application(
-    caller: LabelOfficer,
-    reply: Reply,
-    id: Path<String>,
-    if_match: IfMatch,
-    body: Body<Assignment>,
-) -> Result<HttpResponse> {
-    transition(&caller, reply, id, if_match, move |application, tx| {
-        application.clone().advance(ApplicationCommand::Assign)?;
-        let body_id = body.accept()?.audit_body_id;
-        let audit_body = Organisation::find_all(tx.db, &[body_id])?
-            .pop()
-            .filter(|body| body.is_audit_body && body.is_active())
-            .ok_or_else(|| {
-                Error::rule(
-                    "/audit_body_id",
-                    "no_audit_body",
-                    text!("Ce n’est pas un organisme d’audit actif.", "Not an active audit body."),
-                )
-            })?;
-        refuse_conflict(tx.db, application, &audit_body)?;
-        assign(application, tx, &audit_body)
-    })
-    .await
-}
-
-/// Records an assignment to an independent body.
-pub fn assign(application: &mut Application, tx: &mut Tx<'_>, audit_body: &Organisation) -> Result<()> {
-    application.advance(ApplicationCommand::Assign)?;
-    application.audit_body_id = Some(audit_body.id);
-    application.evaluator_id = None;
-    application.store(tx, "assign_label_application", json!({"audit_body": audit_body.id}))
-}
-
-/// Nobody examines or decides on itself, under whatever registration.
-pub fn refuse_conflict(db: &mut Db, application: &Application, audit_body: &Organisation) -> Result<()> {
-    let vendor = Organisation::find(db, application.organisation_id)?;
-    if !vendor.is_same_entity(audit_body) {
-        return Ok(());
-    }
-    Err(Error::rule(
-        "/audit_body_id",
-        "same_organisation",
-        text!(
-            "L’organisme d’audit et le vendeur sont la même entité.",
-            "The audit body and the vendor are one entity."
-        ),
-    ))
 }
 
 /// Abandon

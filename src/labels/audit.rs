@@ -1,6 +1,5 @@
-//! The audit: acceptance, findings, report, and the decision by another person.
+//! The audit: findings, report, and the decision by another person.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -8,111 +7,35 @@ use actix_web::web::Path;
 use chrono::Months;
 use serde_json::json;
 
-use super::applications::{refuse_conflict, transition};
+use super::applications::transition;
 use super::events::refused;
 use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
 use super::rules::{
     ApplicationCommand, DecisionOutcome, FindingResult, LabelStatus, decision_faults, finding_faults, found_scores,
     obstacles,
 };
-use super::view::{Acceptance, ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
-use crate::auth::guard::{Auditor, DecisionMaker, Evaluator};
+use super::view::{ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
+use crate::auth::guard::{DecisionMaker, Evaluator};
 use crate::db::seals::Sealed;
 use crate::db::{Id, Json, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Reply};
+use crate::independence::check::{Act, Stage, check};
 use crate::log::identity::Log;
-use crate::organisations::view::Reason;
 use crate::organisations::{Organisation, Viewer};
+use crate::persons::identities;
 use crate::proof::entry::EventKind;
 use crate::solutions::model::{Solution, SolutionVersion};
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![
-        accept_label_application,
-        recuse_label_application,
-        open_label_application,
-        put_finding,
-        submit_report,
-        decide_label_application,
-    ]
+    endpoints![open_label_application, put_finding, submit_report, decide_label_application,]
 }
 
 /// The person who acts; every auditor is one.
-fn person(tx: &mut Tx<'_>) -> Result<Id> {
+pub fn person(tx: &mut Tx<'_>) -> Result<Id> {
     tx.actor_id()?.ok_or_else(|| Error::Internal("an audit by nobody".to_owned()))
-}
-
-/// Accept a case
-///
-/// The evaluator declares independence and takes the case.
-#[utoipa::path(post, path = "/api/v1/label-applications/{id}/accept", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
-    params(("id" = Id, Path, description = "Identifier of the application.")),
-    request_body = Acceptance,
-    responses((status = 200, description = "Accepted.", body = ApplicationView)))]
-async fn accept_label_application(
-    caller: Evaluator,
-    reply: Reply,
-    id: Path<String>,
-    if_match: IfMatch,
-    body: Body<Acceptance>,
-) -> Result<HttpResponse> {
-    let principal = caller.0.clone();
-    transition(&caller, reply, id, if_match, move |application, tx| {
-        let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
-        application.clone().advance(ApplicationCommand::Accept)?;
-        if application.evaluator_id.is_some() {
-            return Err(Error::conflict(text!(
-                "Un évaluateur a déjà accepté ce dossier.",
-                "An evaluator has accepted this case already."
-            )));
-        }
-        body.accept_with(|acceptance| {
-            let fault = Fault::body(
-                "/declares_independence",
-                "not_declared",
-                text!("L’indépendance est à déclarer.", "Independence must be declared."),
-            );
-            if acceptance.declares_independence { Vec::new() } else { vec![fault] }
-        })?;
-        refuse_conflict(tx.db, application, &audit_body)?;
-        accept(application, tx)
-    })
-    .await
-}
-
-/// Records who took the case.
-pub fn accept(application: &mut Application, tx: &mut Tx<'_>) -> Result<()> {
-    application.advance(ApplicationCommand::Accept)?;
-    application.evaluator_id = Some(person(tx)?);
-    application.store(tx, "accept_label_application", json!({}))
-}
-
-/// Recuse oneself
-///
-/// The case waits for another audit body.
-#[utoipa::path(post, path = "/api/v1/label-applications/{id}/recuse", tag = "labels", security(("bearer" = ["auditor"])),
-    params(("id" = Id, Path, description = "Identifier of the application.")),
-    request_body = Reason,
-    responses((status = 200, description = "Waiting for another body.", body = ApplicationView)))]
-async fn recuse_label_application(
-    caller: Auditor,
-    reply: Reply,
-    id: Path<String>,
-    if_match: IfMatch,
-    body: Body<Reason>,
-) -> Result<HttpResponse> {
-    transition(&caller, reply, id, if_match, move |application, tx| {
-        let from = application.audit_body_id;
-        application.advance(ApplicationCommand::Recuse)?;
-        application.moderation = Some(Json(body.accept()?.reason));
-        application.audit_body_id = None;
-        application.evaluator_id = None;
-        application.store(tx, "recuse_label_application", json!({"audit_body": [from, null]}))
-    })
-    .await
 }
 
 /// Open the audit
@@ -127,7 +50,10 @@ async fn open_label_application(
     id: Path<String>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    transition(&caller, reply, id, if_match, |application, tx| {
+    let principal = caller.0.clone();
+    let periods = reply.app.settings.periods;
+    transition(&caller, reply, id, if_match, move |application, tx| {
+        let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         application.clone().advance(ApplicationCommand::Open)?;
         if application.evaluator_id.is_none() {
             return Err(Error::conflict(text!(
@@ -135,6 +61,7 @@ async fn open_label_application(
                 "The case is not accepted yet."
             )));
         }
+        check(tx, application, &Act::new(Stage::Examination, &audit_body, periods))?;
         open(application, tx)
     })
     .await
@@ -163,6 +90,7 @@ async fn put_finding(
     body: Body<PutFinding>,
 ) -> Result<HttpResponse> {
     let (id, code) = path.into_inner();
+    let periods = reply.app.settings.periods;
     reply
         .change(caller.0, move |tx, viewer| {
             let mut application = Application::for_party(tx.db, &id, &viewer)?;
@@ -170,6 +98,9 @@ async fn put_finding(
             let criterion = criteria.iter().find(|one| one.code == code).ok_or_else(Error::not_found)?;
             if_match.check(application.version)?;
             application.advance(ApplicationCommand::RecordFinding)?;
+            let audit_body = viewer.acting()?;
+            let theme = Some(criterion.theme.as_str());
+            check(tx, &mut application, &Act { theme, ..Act::new(Stage::Examination, &audit_body, periods) })?;
             let finding = body.accept_with(|finding| finding_faults(criterion, finding))?;
             let score = finding.value.as_deref().and_then(|value| criterion.score_of(value));
             record(&application, tx, &code, finding, score.map(|score| score.ten_thousandths()))?;
@@ -216,8 +147,12 @@ async fn submit_report(
     if_match: IfMatch,
     body: Body<SubmitReport>,
 ) -> Result<HttpResponse> {
+    let principal = caller.0.clone();
+    let periods = reply.app.settings.periods;
     transition(&caller, reply, id, if_match, move |application, tx| {
+        let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         application.clone().advance(ApplicationCommand::Report)?;
+        check(tx, application, &Act::new(Stage::Report, &audit_body, periods))?;
         let (_, criteria) = application.criteria(tx.db)?;
         let found = application.found(tx.db)?;
         let report = body.accept_with(|_| {
@@ -277,13 +212,14 @@ async fn decide_label_application(
     let principal = caller.0.clone();
     let months = reply.app.settings.label_validity_months;
     let log = Arc::clone(&reply.app.log);
+    let periods = reply.app.settings.periods;
     transition(&caller, reply, id, if_match, move |application, tx| {
         let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         let earlier = application.decisions(tx.db)?;
         let command = if earlier.is_empty() { ApplicationCommand::Decide } else { ApplicationCommand::Correct };
         application.clone().advance(command)?;
         refuse_examiner(application, tx)?;
-        refuse_conflict(tx.db, application, &audit_body)?;
+        check(tx, application, &Act::new(Stage::Decision, &audit_body, periods))?;
         let (set, criteria) = application.criteria(tx.db)?;
         let found = application.found(tx.db)?;
         let against = obstacles(&set.content.label_rule, &criteria, &found);
@@ -313,21 +249,22 @@ async fn decide_label_application(
     .await
 }
 
-/// Who examined does not decide: neither the evaluator, nor who recorded a
-/// finding, nor who wrote the report, under whatever token.
+/// Who examined does not decide: neither the evaluator, nor who recorded a finding,
+/// nor who wrote the report, under whatever token or identity.
 fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
     let decider = person(tx)?;
-    let mut examiners: BTreeSet<Id> =
-        application.findings(tx.db)?.into_iter().map(|finding| finding.actor_id).collect();
-    examiners.extend(application.report(tx.db)?.map(|report| report.actor_id));
-    examiners.extend(application.evaluator_id);
-    if !examiners.contains(&decider) {
+    let decider = identities::of(tx.db, decider)?;
+    if application.examiners(tx.db)?.is_disjoint(&decider) {
         return Ok(());
     }
-    Err(Error::forbidden(text!(
-        "Qui a examiné le dossier ne le décide pas : une autre personne de l’organisme décide.",
-        "Who examined the case does not decide it: another person of the body does."
-    )))
+    Err(Error::forbidden_for(vec![Fault::body(
+        "",
+        "four_eyes",
+        text!(
+            "Qui a examiné le dossier ne le décide pas : une autre personne de l’organisme décide.",
+            "Who examined the case does not decide it: another person of the body does."
+        ),
+    )]))
 }
 
 /// Adds a decision and does what it says.
@@ -420,6 +357,7 @@ fn grant(
             reservations: decision.content.reservations.clone(),
             summary: report.summary,
             scores: report.scores.0,
+            disclosures: application.disclosures.0.clone(),
         }),
         valid_from: today,
         valid_until: today.checked_add_months(Months::new(months)).unwrap_or(today),
@@ -445,6 +383,7 @@ fn correct_label(
         label.status = status_of(decision.outcome);
     }
     label.content.0.outcome = decision.outcome;
+    label.content.0.disclosures.clone_from(&application.disclosures);
     label.content.0.reservations.clone_from(&decision.content.reservations);
     let changed = json!({"status": [from, label.status]});
     label.corrected(tx, log, application, decision, changed)

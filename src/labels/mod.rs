@@ -10,9 +10,12 @@
 //!                                                                             decision
 //! ```
 //! Who examines does not decide: the decision is made by another person of the
-//! same body. Decisions are only ever added; a correction names what it corrects.
+//! same body. At every stage body and person have to be accredited, qualified and
+//! independent ([`crate::independence`]); a case for which they no longer are is
+//! frozen, until it is recused, reassigned or abandoned. Decisions are only ever added; a correction names what it corrects.
 
 pub mod applications;
+pub mod assignment;
 pub mod attested;
 pub mod audit;
 pub mod badge;

@@ -17,12 +17,15 @@ use crate::auth::Role;
 use crate::criteria::Criterion;
 use crate::criteria::model::CriteriaSet;
 use crate::db::journal::of_solution;
-use crate::db::schema::{audit_reports, counters, findings, label_applications, label_decisions, labels};
+use crate::db::schema::{audit_reports, changes, counters, findings, label_applications, label_decisions, labels};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::evaluations::model::Evaluation;
 use crate::evaluations::rules::{Score, Scores};
 use crate::http::{After, Key, Page, Slice};
+use crate::independence::declarations::Declaration;
+use crate::independence::freeze::Freeze;
+use crate::independence::rules::{Conflict, Rule};
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
 use crate::proof::entry::EventKind;
@@ -52,6 +55,12 @@ pub struct Application {
     pub submitted_at: Option<Instant>,
     pub admission_due_at: Option<Instant>,
     pub decided_at: Option<Instant>,
+    /// When the evaluator accepted; what was found before is of an earlier examination.
+    pub accepted_at: Option<Instant>,
+    /// Why it stands still, if it does.
+    pub frozen: Option<Json<Freeze>>,
+    /// Interests that do not exclude.
+    pub disclosures: Json<Vec<Conflict>>,
 }
 
 versioned!(Application, label_applications);
@@ -134,6 +143,9 @@ pub struct LabelContent {
     pub reservations: Vec<Reservation>,
     pub summary: String,
     pub scores: Scores,
+    /// Interests of who examined and decided that do not exclude.
+    #[serde(default)]
+    pub disclosures: Vec<Conflict>,
 }
 
 impl Application {
@@ -175,7 +187,39 @@ impl Application {
                 "The application is `{at}`; `{command}` does not start there."
             ))
         })?;
-        Ok(())
+        match &self.frozen {
+            Some(freeze) if !command.is_possible_when_frozen() => {
+                let fault = |rule: &Rule| Fault::body("", rule.code(), rule.explanation());
+                Err(Error::conflict_for(freeze.rules.iter().map(fault).collect()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes it from its body and its evaluator, with all that holds for them alone.
+    pub fn release(&mut self) {
+        (self.audit_body_id, self.evaluator_id, self.accepted_at, self.frozen) = (None, None, None, None);
+        self.disclosures = Json(Vec::new());
+    }
+
+    /// Themes of the criteria that are to be examined, by code.
+    pub fn themes(&self, db: &mut Db) -> Result<Vec<String>> {
+        let themes: BTreeSet<String> = self.criteria(db)?.1.into_iter().map(|criterion| criterion.theme).collect();
+        Ok(themes.into_iter().collect())
+    }
+
+    /// Who examined it for whatever body: opaque ids.
+    pub fn examiners(&self, db: &mut Db) -> Result<BTreeSet<Id>> {
+        let examined = ["open_label_application", "record_finding", "submit_report"];
+        let journal = changes::table
+            .filter(changes::resource_id.eq(self.id).and(changes::resource.eq(Resource::LabelApplication)))
+            .filter(changes::action.eq_any(examined).and(changes::actor_id.is_not_null()))
+            .select(changes::actor_id.assume_not_null())
+            .load::<Id>(db)?;
+        let found = findings::table.filter(findings::application_id.eq(self.id));
+        let found: Vec<Id> = found.select(findings::actor_id).load(db)?;
+        let reported = self.report(db)?.map(|report| report.actor_id);
+        Ok(journal.into_iter().chain(found).chain(reported).chain(self.evaluator_id).collect())
     }
 
     /// Writes a change and its journal entry.
@@ -185,12 +229,14 @@ impl Application {
         tx.record(action, Resource::LabelApplication, self.id, self.version, of_solution(changed, self.solution_id))
     }
 
+    /// What was found since the evaluator accepted.
     pub fn findings(&self, db: &mut Db) -> Result<Vec<Finding>> {
-        Ok(findings::table
+        let all: Vec<Finding> = findings::table
             .filter(findings::application_id.eq(self.id))
             .order(findings::criterion)
             .select(Finding::as_select())
-            .load(db)?)
+            .load(db)?;
+        Ok(all.into_iter().filter(|one| self.accepted_at.is_none_or(|at| one.recorded_at >= at)).collect())
     }
 
     /// Findings as rules see them.
@@ -225,7 +271,14 @@ impl Application {
     }
 
     pub fn view(self, db: &mut Db, viewer: &Viewer) -> Result<ApplicationView> {
-        let parts = Parts { findings: self.findings(db)?, report: self.report(db)?, decisions: self.decisions(db)? };
+        // Interests are for who is to be independent, and for who sees to it.
+        let sees_declarations = matches!(viewer.role(), Some(Role::Auditor | Role::Operator));
+        let parts = Parts {
+            findings: self.findings(db)?,
+            report: self.report(db)?,
+            decisions: self.decisions(db)?,
+            declarations: if sees_declarations { Declaration::of_case(db, self.id)? } else { Vec::new() },
+        };
         // The vendor reads findings once the report is in, not over the auditor's shoulder.
         let sees_findings = viewer.role() == Some(Role::Auditor) || parts.report.is_some();
         Ok(ApplicationView::new(self, parts, sees_findings))
@@ -401,7 +454,7 @@ pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<B
 }
 
 /// Whether the caller's audit body has accepted a case of this solution that is
-/// not closed: then, and only then, it reads restricted evidence.
+/// neither closed nor frozen: then, and only then, it reads restricted evidence.
 pub fn examines(db: &mut Db, viewer: &Viewer, solution: Id) -> Result<bool> {
     Ok(examined(db, viewer, &[solution])?.contains(&solution))
 }
@@ -412,7 +465,7 @@ pub fn examined(db: &mut Db, viewer: &Viewer, solutions: &[Id]) -> Result<BTreeS
     Ok(label_applications::table
         .filter(label_applications::solution_id.eq_any(solutions.to_vec()))
         .filter(label_applications::audit_body_id.eq(body))
-        .filter(label_applications::evaluator_id.is_not_null())
+        .filter(label_applications::evaluator_id.is_not_null().and(label_applications::frozen.is_null()))
         .filter(label_applications::status.ne_all(ApplicationStatus::CLOSED))
         .select(label_applications::solution_id)
         .load::<Id>(db)?

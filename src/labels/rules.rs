@@ -44,6 +44,9 @@ crate::codes! {
         Assign = "assign",
         Accept = "accept",
         Recuse = "recuse",
+        /// Takes it from one body and gives it to another, or to another person of the same.
+        Reassign = "reassign",
+        Declare = "declare",
         Open = "open",
         RecordFinding = "record_finding",
         Report = "report",
@@ -62,7 +65,9 @@ pub fn step(at: ApplicationStatus, command: ApplicationCommand) -> Option<Applic
         (C::RefuseAdmission, S::Submitted) => Some(S::Inadmissible),
         (C::Assign, S::Admissible) => Some(S::Assigned),
         (C::Accept, S::Assigned) => Some(S::Assigned),
-        (C::Recuse, S::Assigned) => Some(S::Admissible),
+        (C::Recuse, S::Assigned | S::InAudit) => Some(S::Admissible),
+        (C::Reassign, S::Assigned | S::InAudit) => Some(S::Assigned),
+        (C::Declare, S::Assigned | S::InAudit | S::ReportSubmitted) => Some(at),
         (C::Open, S::Assigned) => Some(S::InAudit),
         (C::RecordFinding, S::InAudit) => Some(S::InAudit),
         (C::Report, S::InAudit) => Some(S::ReportSubmitted),
@@ -71,6 +76,13 @@ pub fn step(at: ApplicationStatus, command: ApplicationCommand) -> Option<Applic
             Some(S::Abandoned)
         }
         _ => None,
+    }
+}
+
+impl ApplicationCommand {
+    /// Whether it is possible while a conflict of interest keeps the case frozen.
+    pub fn is_possible_when_frozen(self) -> bool {
+        matches!(self, Self::Recuse | Self::Reassign | Self::Declare | Self::Abandon)
     }
 }
 

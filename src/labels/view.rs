@@ -9,6 +9,9 @@ use super::rules::{ApplicationStatus, DecisionOutcome, FindingResult, LabelStatu
 use crate::db::{Id, Instant};
 use crate::evaluations::rules::{Score, Scores};
 use crate::evaluations::view::ThemeScoreView;
+use crate::independence::declarations::{Declaration, DeclarationView};
+use crate::independence::freeze::Freeze;
+use crate::independence::rules::{Conflict, Interest};
 use crate::organisations::view::OrganisationSummary;
 use crate::query_parameters;
 use crate::solutions::sheet::{Deployment, Evidence, Origin};
@@ -101,6 +104,9 @@ pub struct LabelView {
     pub scores: FoundScores,
     /// Who examined and decided.
     pub audit_body: Option<OrganisationSummary>,
+    /// Interests of who examined and decided that do not exclude them, in public.
+    #[schema(max_items = 1000)]
+    pub disclosures: Vec<Conflict>,
     /// Every decision that made it what it is, oldest first.
     #[schema(max_items = 1000)]
     pub decisions: Vec<DecisionView>,
@@ -186,7 +192,7 @@ impl LabelView {
             granted_at,
             updated_at,
         } = label;
-        let LabelContent { scope, outcome, reservations, summary, scores } = content.0;
+        let LabelContent { scope, outcome, reservations, summary, scores, disclosures } = content.0;
         Self {
             number,
             status: status.on(today, valid_until),
@@ -199,6 +205,7 @@ impl LabelView {
             summary,
             scores: scores.into(),
             audit_body,
+            disclosures,
             decisions,
             valid_from,
             valid_until,
@@ -236,6 +243,14 @@ pub struct ApplicationView {
     pub audit_body_id: Option<Id>,
     /// Whether the audit body has accepted, declaring its independence.
     pub is_accepted: bool,
+    /// Why the case stands still: it has to be given to others, or given up, unless the cause goes.
+    pub frozen: Option<Freeze>,
+    /// Interests that do not exclude; public with the label.
+    #[schema(max_items = 1000)]
+    pub disclosures: Vec<Conflict>,
+    /// What was declared on this case; shown to the audit body and to label officers.
+    #[schema(max_items = 10000)]
+    pub declarations: Vec<DeclarationView>,
     /// Findings so far; shown to the audit body, and to all parties once the report is in.
     #[schema(max_items = 10000)]
     pub findings: Vec<FindingView>,
@@ -270,6 +285,7 @@ pub struct Parts {
     pub findings: Vec<Finding>,
     pub report: Option<Report>,
     pub decisions: Vec<Decision>,
+    pub declarations: Vec<Declaration>,
 }
 
 impl ApplicationView {
@@ -292,6 +308,9 @@ impl ApplicationView {
             submitted_at,
             admission_due_at,
             decided_at,
+            accepted_at: _,
+            frozen,
+            disclosures,
         } = application;
         Self {
             id,
@@ -305,6 +324,9 @@ impl ApplicationView {
             criteria_set_id: set_id,
             audit_body_id,
             is_accepted: evaluator_id.is_some(),
+            frozen: frozen.map(|freeze| freeze.0),
+            disclosures: disclosures.0,
+            declarations: parts.declarations.into_iter().map(DeclarationView::from).collect(),
             findings: if sees_findings {
                 parts.findings.into_iter().map(FindingView::from).collect()
             } else {
@@ -412,14 +434,45 @@ pub struct Assignment {
     pub audit_body_id: Id,
 }
 
+/// An assignment to others than before.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "audit_body_id": "01890a5d-ac96-774b-bcce-b302099a8057", "reason": "L’organisme et le vendeur sont désormais liés.",
+}))]
+pub struct Reassignment {
+    /// The audit body; the same as before for another person of it.
+    pub audit_body_id: Id,
+    /// Why.
+    #[schema(min_length = 3, max_length = 5000)]
+    pub reason: String,
+}
+
+/// Interests to declare on a case.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"interests": [{
+    "holder": "body", "kind": "other_audit", "description": "Certification ISO 27001 de l’hébergement.",
+    "since": "2025-03-01", "until": "2025-06-30",
+}]}))]
+pub struct DeclareInterests {
+    /// What is declared; it stays on record.
+    #[schema(min_items = 1, max_items = 50)]
+    pub interests: Vec<Interest>,
+}
+
 /// A declaration of independence.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"declares_independence": true}))]
 pub struct Acceptance {
-    /// The evaluator and the body have no interest in the vendor or the solution, and did no paid
-    /// work for it in the last 24 months.
+    /// The evaluator and the body have no interest in the vendor or the solution beside those
+    /// below, and did no paid work for it in the last 24 months.
     pub declares_independence: bool,
+    /// Interests that have to be known; some of them exclude.
+    #[schema(max_items = 50)]
+    #[serde(default)]
+    pub interests: Vec<Interest>,
 }
 
 /// A finding to record.

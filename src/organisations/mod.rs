@@ -10,6 +10,7 @@
 //! deleting it; a suspended organisation's tokens are refused.
 
 pub mod details;
+pub mod links;
 pub mod model;
 pub mod routes;
 pub mod rules;

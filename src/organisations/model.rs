@@ -102,6 +102,14 @@ impl Organisation {
         Ok(organisations::table.filter(organisations::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?)
     }
 
+    /// An active audit body that a request names at this place.
+    pub fn audit_body(db: &mut Db, id: Id, pointer: &str) -> Result<Self> {
+        Self::find_all(db, &[id])?.pop().filter(|one| one.is_audit_body && one.is_active()).ok_or_else(|| {
+            let detail = text!("Ce n’est pas un organisme d’audit actif.", "Not an active audit body.");
+            Error::rule(pointer, "no_audit_body", detail)
+        })
+    }
+
     pub fn find_by_siren(db: &mut Db, siren: &str) -> Result<Option<Self>> {
         Ok(organisations::table
             .filter(organisations::siren.eq(siren))

@@ -7,9 +7,9 @@
 use diesel::prelude::*;
 use serde_json::json;
 
-use super::export;
 use super::inventory::HELD;
 use super::view::{ErasureEntry, ErasureView};
+use super::{export, identities};
 use crate::db::schema::{
     actors, audit_reports, changes, erased_persons, evaluations, findings, label_applications, label_decisions, labels,
     reviews, solutions,
@@ -71,20 +71,23 @@ pub fn unname(tx: &mut Tx<'_>, actor: Id, issuer: &str, subject: &str) -> Result
 /// Whether a case lives in which this person may not act again: a label or its
 /// procedure, a review they moderated or reported, a solution they suspended.
 pub fn is_bound(db: &mut Db, actor: Id) -> Result<bool> {
+    // Whoever is one person with them acts under this id as well.
+    let ids: Vec<Id> = identities::of(db, actor)?.into_iter().collect();
     let mut cases: Vec<Id> = label_applications::table
-        .filter(label_applications::evaluator_id.eq(actor))
+        .filter(label_applications::evaluator_id.eq_any(ids.clone()))
         .select(label_applications::id)
         .load(db)?;
-    cases.extend(findings::table.filter(findings::actor_id.eq(actor)).select(findings::application_id).load::<Id>(db)?);
+    let found = findings::table.filter(findings::actor_id.eq_any(ids.clone()));
+    cases.extend(found.select(findings::application_id).load::<Id>(db)?);
     cases.extend(
         audit_reports::table
-            .filter(audit_reports::actor_id.eq(actor))
+            .filter(audit_reports::actor_id.eq_any(ids.clone()))
             .select(audit_reports::application_id)
             .load::<Id>(db)?,
     );
     cases.extend(
         label_decisions::table
-            .filter(label_decisions::actor_id.eq(actor))
+            .filter(label_decisions::actor_id.eq_any(ids))
             .select(label_decisions::application_id)
             .load::<Id>(db)?,
     );

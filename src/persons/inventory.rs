@@ -279,6 +279,45 @@ pub const HELD: &[Held] = &[
         fate: Fate::KeptUnnamed,
     },
     Held {
+        table: "qualifications",
+        rows: BY_ACTOR,
+        exported: &[
+            ("id", Id),
+            ("organisation_id", Id),
+            ("status", Words),
+            ("themes", Json),
+            ("duties", Json),
+            ("reason", Words),
+            ("created_at", Instant),
+        ],
+        personal: &["actor_id"],
+        why: Why::Label,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
+        table: "interest_declarations",
+        rows: BY_ACTOR,
+        exported: &[
+            ("id", Id),
+            ("application_id", Id),
+            ("holder", Words),
+            ("kind", Words),
+            ("description", Words),
+            ("declared_at", Instant),
+        ],
+        personal: &["actor_id"],
+        why: Why::Label,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
+        table: "person_identities",
+        rows: BY_ACTOR,
+        exported: &[("person_id", Id), ("linked_at", Instant)],
+        personal: &["actor_id"],
+        why: Why::Separation,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
         table: "evidence_accesses",
         rows: BY_ACTOR,
         exported: &[
@@ -353,7 +392,7 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
     (
         "label_applications",
         "version organisation_id solution_version evaluation_id set_id audit_body_id details moderation created_at \
-         updated_at submitted_at admission_due_at decided_at",
+         updated_at submitted_at admission_due_at decided_at accepted_at frozen disclosures",
     ),
     ("findings", "value score evidence"),
     ("audit_reports", "scores"),
@@ -364,6 +403,14 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
          valid_until granted_at updated_at",
     ),
     ("evidence_accesses", "organisation_id"),
+    ("accreditations", "id version organisation_id status scope valid_from valid_until steps created_at updated_at"),
+    ("signing_keys", "id accreditation_id kid name public_key valid_from valid_until revoked_at created_at"),
+    ("qualifications", "version updated_at"),
+    (
+        "organisation_links",
+        "id version organisation_id other_id kind since until declarant_id end_reason created_at updated_at",
+    ),
+    ("interest_declarations", "organisation_id vendor_id since until"),
 ];
 
 /// The inventory as a table in Markdown, as docs/PERSONAL-DATA.md carries it.

@@ -9,6 +9,7 @@
 pub mod accesses;
 pub mod erasure;
 pub mod export;
+pub mod identities;
 pub mod inventory;
 pub mod retention;
 pub mod routes;

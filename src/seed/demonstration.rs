@@ -10,8 +10,9 @@ use diesel::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::accreditations::{Accreditation, Scope};
 use crate::app::App;
-use crate::auth::{Principal, Role};
+use crate::auth::{Duty, Principal, Role};
 use crate::criteria::Criterion;
 use crate::criteria::model::CriteriaSet;
 use crate::db::schema::organisations;
@@ -20,15 +21,19 @@ use crate::error::{Error, Fault, Result};
 use crate::evaluations::model::{AnswerRow, Evaluation, put_answer};
 use crate::evaluations::rules::{ContestationStatus, EvaluationCommand, Score, answer_faults};
 use crate::evaluations::view::{Answer, Attestation};
+use crate::independence::check::{Act, Stage, check};
+use crate::independence::rules::Periods;
 use crate::labels::model::Application;
 use crate::labels::rules::{
     ApplicationCommand, DecisionOutcome, FindingResult, decision_faults, finding_faults, obstacles,
 };
 use crate::labels::view::{ApplicationDetails, Decide, PutFinding, Reservation, SubmitReport};
-use crate::labels::{applications, audit};
+use crate::labels::{applications, assignment, audit};
 use crate::log::identity::Log;
 use crate::organisations::rules::OrganisationStatus;
 use crate::organisations::{Organisation, OrganisationDetails};
+use crate::qualifications::Qualification;
+use crate::qualifications::view::{Identity, Qualify};
 use crate::reviews;
 use crate::reviews::content::ReviewContent;
 use crate::reviews::model::{Reply, Review, refuse_unfit};
@@ -37,6 +42,10 @@ use crate::solutions::model::{Moderation, RequestedChange, Solution};
 use crate::solutions::rules::{Command, Origins, RejectionReason, SuspensionReason, faults, stamp};
 use crate::solutions::sheet::SolutionSheet;
 use crate::solutions::{routes, transitions};
+
+/// Who examines for the audit bodies, and who decides.
+const EVALUATOR: &str = "demonstration-evaluator";
+const DECISION_MAKER: &str = "demonstration-decision-maker";
 
 #[derive(Deserialize)]
 struct File {
@@ -135,6 +144,8 @@ pub fn load(app: &App) -> Result<()> {
             validity_days: settings.evaluation_validity_days,
             label_months: settings.label_validity_months,
             log: Arc::clone(&app.log),
+            accreditation_months: settings.accreditation_months,
+            periods: settings.periods,
             set,
             criteria,
             organisations: HashMap::new(),
@@ -177,6 +188,8 @@ struct Story {
     validity_days: u32,
     label_months: u32,
     log: Arc<Log>,
+    accreditation_months: u32,
+    periods: Periods,
     set: CriteriaSet,
     criteria: Vec<Criterion>,
     organisations: HashMap<String, Organisation>,
@@ -275,6 +288,9 @@ impl Story {
             if entry.status != OrganisationStatus::Pending {
                 organisation.confirm(tx)?;
             }
+            if organisation.is_audit_body && organisation.is_active() {
+                self.accredit(tx, &organisation)?;
+            }
             if entry.status == OrganisationStatus::Suspended {
                 organisation.status = OrganisationStatus::Suspended;
                 organisation.moderation = Some(Json("Démonstration d’une suspension.".to_owned()));
@@ -283,6 +299,19 @@ impl Story {
             Ok(organisation)
         })?;
         self.organisations.insert(entry.key.clone(), organisation);
+        Ok(())
+    }
+
+    /// For everything, with one person who examines and one who decides.
+    fn accredit(&self, tx: &mut Tx<'_>, body: &Organisation) -> Result<()> {
+        let mut accreditation = Accreditation::begin(tx, body)?;
+        let last = Accreditation::last_day(tx.now.day(), self.accreditation_months);
+        accreditation.accredit(tx, Scope::default(), last)?;
+        for (subject, duty) in [(EVALUATOR, Duty::Evaluator), (DECISION_MAKER, Duty::DecisionMaker)] {
+            let person = Identity { issuer: self.issuer.clone(), subject: subject.to_owned() };
+            let given = Qualify { organisation_id: body.id, person, themes: Vec::new(), duties: vec![duty] };
+            Qualification::begin(tx, given)?;
+        }
         Ok(())
     }
 
@@ -493,8 +522,8 @@ impl Story {
         let vendor = self.organisations.iter().find(|(_, one)| one.id == vendor_id).map(|(key, _)| key.clone());
         let signatory = self.actor(Role::Vendor, vendor.as_deref(), &format!("demonstration-{}", entry.solution))?;
         let officer = self.actor(Role::Operator, None, "demonstration-officer")?;
-        let evaluator = self.actor(Role::Auditor, Some(&entry.audit_body), "demonstration-evaluator")?;
-        let decider = self.actor(Role::Auditor, Some(&entry.audit_body), "demonstration-decision-maker")?;
+        let evaluator = self.actor(Role::Auditor, Some(&entry.audit_body), EVALUATOR)?;
+        let decider = self.actor(Role::Auditor, Some(&entry.audit_body), DECISION_MAKER)?;
         let audit_body = self.organisation(&entry.audit_body)?.clone();
         let at = |hours| self.at(entry.days_ago, hours);
         let reason = || Some(Json(entry.reason.clone().unwrap_or_else(|| "Démonstration.".to_owned())));
@@ -533,14 +562,15 @@ impl Story {
             return Ok(());
         }
         tx.on_behalf(&officer, at(8), |tx| {
-            applications::refuse_conflict(tx.db, &case, &audit_body)?;
-            applications::assign(&mut case, tx, &audit_body)
+            check(tx, &mut case, &Act::new(Stage::Assignment, &audit_body, self.periods))?;
+            assignment::assign(&mut case, tx, &audit_body)
         })?;
         if state == "assigned" {
             return Ok(());
         }
         tx.on_behalf(&evaluator, at(9), |tx| {
-            audit::accept(&mut case, tx)?;
+            check(tx, &mut case, &Act::new(Stage::Acceptance, &audit_body, self.periods))?;
+            assignment::accept(&mut case, tx)?;
             audit::open(&mut case, tx)?;
             let is_begun = state == "in_audit";
             self.examine(tx, &mut case, entry, is_begun)?;
@@ -552,6 +582,7 @@ impl Story {
                 "granted_with_reservations" => DecisionOutcome::GrantedWithReservations,
                 _ => DecisionOutcome::Granted,
             };
+            check(tx, &mut case, &Act::new(Stage::Report, &audit_body, self.periods))?;
             let summary = entry.summary.clone().unwrap_or_else(|| "Résumé de démonstration.".to_owned());
             audit::report_on(&mut case, tx, SubmitReport { recommendation, summary })
         })?;
@@ -562,6 +593,7 @@ impl Story {
             _ => return Ok(()),
         };
         tx.on_behalf(&decider, at(11), |tx| {
+            check(tx, &mut case, &Act::new(Stage::Decision, &audit_body, self.periods))?;
             let reservations = entry
                 .reservations
                 .iter()

@@ -2,7 +2,9 @@
 
 use gouvtech_catalogue::auth::Role;
 
-use super::world::{Caller, EXAMINER, Organisations, Target, done, evaluation, imported, reason, review_of, solution};
+use super::world::{
+    Caller, EXAMINER, Organisations, Target, done, evaluation, imported, link, reason, review_of, solution,
+};
 use crate::support::build::attestation;
 use crate::support::client::Request;
 use crate::support::{App, Response, Value, json};
@@ -71,6 +73,10 @@ impl Scene {
             assigned,
             ..Target::default()
         };
+        let interest =
+            json!({"holder": "body", "kind": "other_audit", "description": "Audit ISO 27001.", "since": "2025-03-01"});
+        let interests = json!({"interests": [interest]});
+        done(app, "POST", &format!("/api/v1/label-applications/{case}/declare"), &evaluator, &interests);
         targets.push(application(case, "in_audit", Some(all.auditor.id)));
         targets.push(application(filed, "submitted", None));
 
@@ -122,6 +128,21 @@ impl Scene {
         let account = app.post(&path).by(&owner.token).json(&account).expect(201).id();
         let account = plain("service-accounts", "a service account", account, false, "active");
         targets.push(Target { vendor: Some(owner.id), ..account });
+        let register = app.get(&format!("/api/v1/accreditations?organisation={}", all.auditor.id)).expect(200).json();
+        let known = register["items"][0]["id"].as_str().expect("an id").to_owned();
+        let body = json!({"organisation_id": all.other_auditor.id});
+        let candidate = app.post("/api/v1/accreditations").by(&app.operator()).json(&body).expect(201).id();
+        for (key, is_public, state, body) in
+            [(known, true, "accredited", &all.auditor), (candidate, false, "candidate", &all.other_auditor)]
+        {
+            let target = plain("accreditations", "an accreditation", key, is_public, state);
+            targets.push(Target { assigned: Some(body.id), ..target });
+        }
+        let qualified = app.qualified(all.auditor.id, "sujet-qualifie").id();
+        let qualified = plain("qualifications", "a qualification", qualified, false, "qualified");
+        targets.push(Target { assigned: Some(all.auditor.id), ..qualified });
+        let link = plain("organisation-links", "a link", link(app, owner.id, all.other_auditor.id), false, "open");
+        targets.push(Target { vendor: Some(owner.id), assigned: Some(all.other_auditor.id), ..link });
         let callers = all.callers(app);
         Self { organisations: all, callers, targets, solutions }
     }

@@ -8,7 +8,8 @@ use gouvtech_catalogue::db::Id;
 use super::scene::{Operation, operations};
 use super::table::{Line, lines};
 use super::world::{
-    Caller, EXAMINER, Organisations, Standing, Target, WRITER, done, evaluation, imported, reason, review_of, solution,
+    Caller, DECIDER, EXAMINER, Organisations, Standing, Target, WRITER, done, evaluation, imported, link, reason,
+    review_of, solution,
 };
 use crate::support::build::siren;
 use crate::support::{App, Value, json};
@@ -18,7 +19,7 @@ fn entitled(app: &App, all: &Organisations, role: Role) -> Caller {
     let (organisation, subject) = match role {
         Role::Vendor => (Some(all.owner.id), "signataire"),
         Role::Buyer => (Some(all.body.id), WRITER),
-        Role::Auditor => (Some(all.auditor.id), "decideuse"),
+        Role::Auditor => (Some(all.auditor.id), DECIDER),
         Role::Operator => (None, "exploitante"),
     };
     Caller {
@@ -41,6 +42,7 @@ fn refused_body(operation: &Operation) -> Option<Value> {
         "update_criterion" => return Some(json!({"code": "ZZZ-99"})),
         "create_review" | "update_review" => return Some(json!({"overall": 9})),
         "put_finding" | "put_evaluation_answer" => body["value"] = json!("aucune"),
+        "register_signing_key" => body["jwk"]["x"] = json!("trop-court"),
         "create_label_application" => body["statement"] = json!("x".repeat(20_000)),
         "create_criterion" => body["theme"] = json!("aucun"),
         _ => {}
@@ -181,12 +183,24 @@ pub fn commands_on_reviews_start_from_the_states_of_the_table(app: &App) {
     });
 }
 
+/// Ends every link that a frozen case left behind.
+fn unlink(app: &App, all: &Organisations) {
+    let path = format!("/api/v1/organisation-links?organisation={}&limit=100", all.auditor.id);
+    let links = app.get(&path).by(&app.operator()).expect(200).json();
+    for link in links["items"].as_array().expect("links").iter().filter(|link| link["until"].is_null()) {
+        let id = link["id"].as_str().expect("an id");
+        let body = json!({"until": link["since"], "reason": "Erreur de saisie."});
+        done(app, "POST", &format!("/api/v1/organisation-links/{id}/end"), &app.operator(), &body);
+    }
+}
+
 /// A case of a new solution in this state.
 fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Target {
     let of = solution(app, &all.owner, &format!("Dossier {number}"), "published").key;
     app.evaluated(&all.owner, &of);
     let examiner = app.token(Role::Auditor, Some(all.auditor.id), Role::Auditor.duties(), EXAMINER);
-    let is_examined = matches!(state, "in_audit" | "report_submitted" | "decided");
+    unlink(app, all);
+    let is_examined = matches!(state, "in_audit" | "report_submitted" | "decided" | "frozen");
     let key = if is_examined {
         app.in_audit(&all.owner, &of, &all.auditor, &examiner)
     } else {
@@ -210,6 +224,7 @@ fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Tar
     }
     match state {
         "inadmissible" => step("refuse-admission", &officer, reason()),
+        "frozen" => drop(link(app, all.owner.id, all.auditor.id)),
         "abandoned" => step("abandon", &all.owner.token, reason()),
         "accepted" => step("accept", &examiner, json!({"declares_independence": true})),
         "report_submitted" | "decided" => drop(app.reported(&opened, &examiner, |_, finding| finding)),
@@ -244,6 +259,7 @@ pub fn commands_on_applications_start_from_the_states_of_the_table(app: &App) {
         "report_submitted",
         "decided",
         "abandoned",
+        "frozen",
     ];
     let number = std::cell::Cell::new(0);
     drive(app, &all, "label-applications", &states, &|state| {
@@ -358,6 +374,60 @@ pub fn commands_on_claims_and_organisations_start_from_the_states_of_the_table(a
     });
 }
 
+pub fn commands_on_bodies_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = std::cell::Cell::new(0);
+    let post = |path: String, body: Value| drop(done(app, "POST", &path, &app.operator(), &body));
+    let plain = |noun, key: String, state: &'static str| Target {
+        noun,
+        name: state.to_owned(),
+        key,
+        state,
+        has_parts: true,
+        ..Target::default()
+    };
+    drive(app, &all, "accreditations", &["candidate", "accredited", "suspended", "expired", "withdrawn"], &|state| {
+        number.set(number.get() + 1);
+        let body = app.candidate_body(700 + number.get()).id;
+        let key = if state == "candidate" {
+            let body = json!({"organisation_id": body});
+            app.post("/api/v1/accreditations").by(&app.operator()).json(&body).expect(201).id()
+        } else {
+            app.accredited(body).id()
+        };
+        match state {
+            "suspended" => post(format!("/api/v1/accreditations/{key}/suspend"), reason()),
+            "withdrawn" => post(format!("/api/v1/accreditations/{key}/withdraw"), reason()),
+            "expired" => {
+                let sql = "UPDATE accreditations SET valid_from = '2020-01-01', valid_until = '2024-01-01'";
+                let last = "(SELECT id FROM accreditations ORDER BY created_at DESC LIMIT 1)";
+                app.sql(&format!("{sql} WHERE id = {last}")).expect("aged");
+            }
+            _ => {}
+        }
+        Target { is_public: state != "candidate", assigned: Some(body), ..plain("accreditations", key, state) }
+    });
+    drive(app, &all, "qualifications", &["qualified", "suspended", "ended"], &|state| {
+        number.set(number.get() + 1);
+        let key = app.qualified(all.auditor.id, &format!("personne-{}", number.get())).id();
+        match state {
+            "suspended" => post(format!("/api/v1/qualifications/{key}/suspend"), reason()),
+            "ended" => post(format!("/api/v1/qualifications/{key}/end"), reason()),
+            _ => {}
+        }
+        Target { assigned: Some(all.auditor.id), ..plain("qualifications", key, state) }
+    });
+    drive(app, &all, "organisation-links", &["open", "ended"], &|state| {
+        let key = link(app, all.owner.id, all.other_auditor.id);
+        if state == "ended" {
+            let body = json!({"until": "2026-01-01", "reason": "Erreur de saisie."});
+            post(format!("/api/v1/organisation-links/{key}/end"), body);
+        }
+        let target = plain("organisation-links", key, state);
+        Target { vendor: Some(all.owner.id), assigned: Some(all.other_auditor.id), ..target }
+    });
+}
+
 pub fn who_is_refused_all_the_same(app: &App) {
     let all = Organisations::make(app);
     let mut shown = BTreeSet::new();
@@ -393,11 +463,30 @@ pub fn who_is_refused_all_the_same(app: &App) {
     done(app, "POST", &format!("{pending}/publish"), &app.moderator("tiers"), &Value::Null);
 
     let decision = json!({"outcome": "granted", "reasons": "Le rapport ne relève aucun écart."});
+    let stranger = app.token(Role::Auditor, Some(all.auditor.id), Role::Auditor.duties(), "sujet-non-qualifie");
+    let acceptance = json!({"declares_independence": true});
+    let report = json!({"recommendation": "granted", "summary": "Examen complet sur l’échantillon."});
+    for (number, state, verb, operation, body) in [
+        (11, "assigned", "accept", "accept_label_application", &acceptance),
+        (12, "accepted", "open", "open_label_application", &Value::Null),
+        (13, "in_audit", "report", "submit_report", &report),
+        (14, "report_submitted", "decision", "decide_label_application", &decision),
+    ] {
+        let path = format!("/api/v1/label-applications/{}/{verb}", self::case(app, &all, number, state).key);
+        refuse(operation, "unfit", &path, &stranger, body);
+    }
     let case = format!("/api/v1/label-applications/{}", case(app, &all, 1, "report_submitted").key);
     let examiner = app.token(Role::Auditor, Some(all.auditor.id), &[Duty::DecisionMaker], EXAMINER);
     refuse("decide_label_application", "examiner", &format!("{case}/decision"), &examiner, &decision);
     let decider = entitled(app, &all, Role::Auditor).token.expect("a token");
     done(app, "POST", &format!("{case}/decision"), &decider, &decision);
+
+    // A finding is not posted.
+    let key = self::case(app, &all, 15, "in_audit").key;
+    let finding = json!({"result": "compliant", "value": "met", "comment": "Vu sur pièces."});
+    let request = app.put(&format!("/api/v1/label-applications/{key}/findings/SEC-01")).by(&stranger);
+    request.header("if-match", "*").json(&finding).expect(403);
+    shown.insert(("put_finding".to_owned(), "unfit".to_owned()));
 
     // `party` and `colleague` are cells of the matrix; every other word is shown above.
     let stated: BTreeSet<(String, String)> = lines()

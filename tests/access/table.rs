@@ -65,7 +65,7 @@ pub fn lines() -> BTreeMap<String, Line> {
             idle: idle.clone(),
         };
         for word in &line.not {
-            let known = ["colleague", "party", "suspender", "moderator", "reporter", "writer", "examiner"];
+            let known = ["colleague", "party", "suspender", "moderator", "reporter", "writer", "examiner", "unfit"];
             assert!(known.contains(&word.as_str()), "{}: what is `{word}`?", line.id);
         }
         assert!(["403", "unread"].contains(&suspended.as_str()), "{}: suspended?", line.id);

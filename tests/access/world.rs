@@ -14,6 +14,8 @@ use crate::support::{App, Response, Value, json};
 pub const WRITER: &str = "sujet-de-la-redactrice";
 /// The subject of who examines.
 pub const EXAMINER: &str = "sujet-de-l-examinatrice";
+/// The subject of who decides.
+pub const DECIDER: &str = "sujet-de-la-decideuse";
 
 /// How the organisation of a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +132,17 @@ impl Organisations {
         let waiting = json!({"name": "Attente", "kinds": ["vendor"], "siren": siren(506), "legal_nature": "company"});
         let registrant = app.token(Role::Vendor, None, &[], "registrant");
         let pending = app.post("/api/v1/organisations").by(&registrant).json(&waiting).expect(201);
+        let auditor = organisation(app, Role::Auditor, "Organisme", &["audit_body", "operator"], 507);
+        app.accredited(auditor.id);
+        for subject in [EXAMINER, DECIDER] {
+            assert_eq!(app.qualified(auditor.id, subject).status, 201, "{subject}");
+        }
         Self {
             owner: organisation(app, Role::Vendor, "Propriétaire", &all, 501),
             stranger: organisation(app, Role::Vendor, "Tierce", &["vendor", "operator"], 502),
             body: organisation(app, Role::Buyer, "Administration", &["public_body", "operator"], 503),
             other_body: organisation(app, Role::Buyer, "Autre administration", &["public_body"], 504),
-            auditor: organisation(app, Role::Auditor, "Organisme", &["audit_body", "operator"], 507),
+            auditor,
             other_auditor: organisation(app, Role::Auditor, "Autre organisme", &["audit_body"], 508),
             pending: Id::parse(&pending.id()).expect("an id"),
             suspended,
@@ -381,4 +388,10 @@ pub fn evaluation(owner: &Party, key: String, state: &'static str) -> Target {
         vendor: Some(owner.id),
         ..Target::default()
     }
+}
+
+/// A link that the operator records between two organisations; its id.
+pub fn link(app: &App, one: Id, other: Id) -> String {
+    let body = json!({"organisation_id": one, "other_id": other, "kind": "subsidiary", "since": "2026-01-01"});
+    app.post("/api/v1/organisation-links").by(&app.operator()).json(&body).expect(201).id()
 }

@@ -55,8 +55,42 @@ impl App {
         self.party(Role::Buyer, "public_body", 1000 + seed)
     }
 
+    /// Accredited for everything.
     pub fn audit_body(&self, seed: u32) -> Party {
+        let body = self.candidate_body(seed);
+        self.accredited(body.id);
+        self.qualified(body.id, &format!("audit_body-{}", 2000 + seed));
+        body
+    }
+
+    /// Not accredited.
+    pub fn candidate_body(&self, seed: u32) -> Party {
         self.party(Role::Auditor, "audit_body", 2000 + seed)
+    }
+
+    pub fn accredited(&self, body: Id) -> Response {
+        let body = json!({"organisation_id": body});
+        let made = self.post("/api/v1/accreditations").by(&self.operator()).json(&body).expect(201);
+        self.post(&format!("/api/v1/accreditations/{}/accredit", made.id()))
+            .by(&self.operator())
+            .on(&made)
+            .json(&json!({"scope": {"themes": [], "families": []}}))
+            .expect(200)
+    }
+
+    /// Qualifies whoever bears this subject for every theme and both duties.
+    pub fn qualified(&self, body: Id, subject: &str) -> Response {
+        let person = json!({"issuer": self.inner.settings.issuer, "subject": subject});
+        let duties = ["evaluator", "decision_maker"];
+        let body = json!({"organisation_id": body, "person": person, "themes": [], "duties": duties});
+        self.post("/api/v1/qualifications").by(&self.operator()).json(&body).send()
+    }
+
+    /// A token of somebody who is qualified at the body, if need be from now on.
+    pub fn auditor(&self, body: &Party, duties: &[Duty], subject: &str) -> String {
+        let answer = self.qualified(body.id, subject);
+        assert!(matches!(answer.status, 201 | 409), "{}", String::from_utf8_lossy(&answer.bytes));
+        self.token(Role::Auditor, Some(body.id), duties, subject)
     }
 
     /// A draft of a complete sheet.

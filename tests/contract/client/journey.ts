@@ -65,6 +65,18 @@ const buyerId = await register("Ville d’essai", "public_body", 40_000_002);
 const auditBodyId = await register("Cabinet d’audit", "audit_body", 40_000_003);
 const vendor = caller("vendor", "vera", ["signatory"], vendorId);
 const buyer = caller("buyer", "basile", [], buyerId);
+const candidate = await ask(operator.POST("/api/v1/accreditations", { body: { organisation_id: auditBodyId } }));
+const accreditation = await ask(operator.POST("/api/v1/accreditations/{id}/accredit", {
+  params: { path: { id: candidate.data.id }, header: from(candidate) }, body: { scope: { themes: [], families: [] } },
+}));
+assert.equal(accreditation.data.status, "accredited");
+for (const [subject, duty] of [["eva", "evaluator"], ["denis", "decision_maker"]] as const) {
+  await ask(operator.POST("/api/v1/qualifications", {
+    body: {
+      organisation_id: auditBodyId, person: { issuer: "gouvtech-catalogue", subject }, themes: [], duties: [duty],
+    },
+  }));
+}
 const evaluator = caller("auditor", "eva", ["evaluator"], auditBodyId);
 const decider = caller("auditor", "denis", ["decision_maker"], auditBodyId);
 await refused(ask(anybody.POST("/api/v1/solutions", { body: { name: "Sans jeton" } })), "unauthenticated");

@@ -5,10 +5,12 @@ operation succeeds: who may call it, the words of its path and, where the
 document's own example does not fit, a body.
 """
 
+import base64
 import contextlib
 import itertools
 import json
 import os
+import secrets
 import subprocess
 import tempfile
 import time
@@ -88,6 +90,7 @@ REVIEW = {
 }
 ATTESTATION = {"attests": True, "signatory_function": "Directrice générale", "signatory_name": "Camille Martin"}
 REASON = {"reason": "Pièce justificative manquante."}
+WITHOUT_LIMIT = {"scope": {"themes": [], "families": []}}
 CONTEST = {"criterion": "SEC-01", "reason": "Le lien donné ne mène nulle part."}
 
 
@@ -112,6 +115,9 @@ class World:
             self.organisations[role] = self.organisation(kind).id
             self.tokens[role] = token(role, role, IDENTITIES[role], self.organisations[role])
         self.tokens["evaluator"] = token("auditor", "eva", ["evaluator"], self.organisations["auditor"])
+        self.accredited(self.organisations["auditor"])
+        for subject in ("auditor", "eva"):
+            self.qualified(subject)
 
     def environment(self):
         """What another process needs to go on in this world."""
@@ -154,6 +160,55 @@ class World:
     def suspended_organisation(self):
         made = self.organisation()
         return self.call("operator", "POST", f"/organisations/{made.id}/suspend", REASON, made)
+
+    # -- audit bodies --
+
+    def candidate(self):
+        return self.call("operator", "POST", "/accreditations", {"organisation_id": self.organisation("audit_body").id})
+
+    def accreditation_step(self, verb, seen, body=None):
+        return self.call("operator", "POST", f"/accreditations/{seen.id}/{verb}", body, seen)
+
+    def accredited(self, body=None):
+        seen = self.call("operator", "POST", "/accreditations", {"organisation_id": body}) if body else self.candidate()
+        return self.accreditation_step("accredit", seen, WITHOUT_LIMIT)
+
+    def suspended_accreditation(self):
+        return self.accreditation_step("suspend", self.accredited(), REASON)
+
+    def fresh_key(self):
+        """No key signs with it: any 32 bytes are registered."""
+        x = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        return {"name": f"audit.example/{self.number()}", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}}
+
+    def with_key(self):
+        return self.accreditation_step("register-key", self.accredited(), self.fresh_key())
+
+    def revocation(self):
+        seen = self.with_key()
+        return Ready("operator", {"id": seen.id}, {"kid": seen.body["keys"][0]["kid"]} | REASON)
+
+    def person(self, subject=None):
+        """Of this very program: its tokens are what the tests sign in with."""
+        return {"issuer": "gouvtech-catalogue", "subject": subject or f"person-{self.number()}"}
+
+    def qualification(self, subject=None):
+        return {"organisation_id": self.organisations["auditor"], "person": self.person(subject), "themes": [],
+                "duties": ["evaluator", "decision_maker"]}
+
+    def qualified(self, subject=None):
+        return self.call("operator", "POST", "/qualifications", self.qualification(subject))
+
+    def suspended_qualification(self):
+        seen = self.qualified()
+        return self.call("operator", "POST", f"/qualifications/{seen.id}/suspend", REASON, seen)
+
+    def link_between(self):
+        return {"organisation_id": self.organisation().id, "other_id": self.organisation().id, "kind": "parent",
+                "since": "2026-01-01"}
+
+    def link(self):
+        return self.call("operator", "POST", "/organisation-links", self.link_between())
 
     def service_account(self):
         """The oldest make room for it: an organisation may have twenty that are active."""
@@ -332,6 +387,9 @@ class World:
     def audit_body(self):
         return {"audit_body_id": self.organisations["auditor"]}
 
+    def reassignment(self):
+        return Ready("operator", {"id": self.accepted().id}, self.audit_body() | REASON)
+
     def accepted(self, by="auditor"):
         return self.label_step(by, "accept", self.assigned(), {"declares_independence": True})
 
@@ -491,10 +549,34 @@ READY = {
     "admit_label_application": on("operator", World.submitted_application),
     "refuse_label_application": on("operator", World.submitted_application),
     "assign_label_application": lambda w: Ready("operator", {"id": w.admitted().id}, w.audit_body()),
+    "reassign_label_application": World.reassignment,
+    "declare_interests": on("auditor", World.assigned),
     "accept_label_application": on("auditor", World.assigned),
     "recuse_label_application": on("auditor", World.accepted),
     "open_label_application": on("auditor", World.accepted),
     "put_finding": on("auditor", World.opened, criterion="SEC-01"),
     "submit_report": on("auditor", World.examined),
     "decide_label_application": on("auditor", World.reported),
+
+    "list_accreditations": lambda w: Ready("anonymous"),
+    "create_accreditation": lambda w: Ready("operator", {}, {"organisation_id": w.organisation("audit_body").id}),
+    "find_accreditation": on("anonymous", World.accredited),
+    "accredit_body": on("operator", World.candidate, WITHOUT_LIMIT),
+    "restrict_accreditation": on("operator", World.accredited),
+    "suspend_accreditation": on("operator", World.accredited),
+    "reinstate_accreditation": on("operator", World.suspended_accreditation),
+    "withdraw_accreditation": on("operator", World.accredited),
+    "register_signing_key": lambda w: Ready("operator", {"id": w.accredited().id}, w.fresh_key()),
+    "revoke_signing_key": World.revocation,
+    "list_qualifications": lambda w: Ready("auditor"),
+    "create_qualification": lambda w: Ready("operator", {}, w.qualification()),
+    "find_qualification": on("auditor", World.qualified),
+    "suspend_qualification": on("operator", World.qualified),
+    "reinstate_qualification": on("operator", World.suspended_qualification),
+    "end_qualification": on("operator", World.qualified),
+    "link_identity": lambda w: Ready("operator", {"id": w.qualified().id}, w.person()),
+    "list_organisation_links": lambda w: Ready("operator"),
+    "create_organisation_link": lambda w: Ready("operator", {}, w.link_between()),
+    "find_organisation_link": on("operator", World.link),
+    "end_organisation_link": on("operator", World.link, {"until": "2026-01-01"} | REASON),
 }

@@ -1,0 +1,10 @@
+DROP INDEX label_applications_by_evaluator;
+ALTER TABLE label_applications DROP COLUMN disclosures;
+ALTER TABLE label_applications DROP COLUMN frozen;
+ALTER TABLE label_applications DROP COLUMN accepted_at;
+DROP TABLE interest_declarations;
+DROP TABLE organisation_links;
+DROP TABLE person_identities;
+DROP TABLE qualifications;
+DROP TABLE signing_keys;
+DROP TABLE accreditations;
