@@ -10,7 +10,7 @@ use gouvtech_catalogue::log::check;
 use gouvtech_catalogue::proof::bundle::Bundle;
 use gouvtech_catalogue::proof::checkpoint::Checkpoint;
 use gouvtech_catalogue::proof::merkle::{Frontier, leaf_hash};
-use gouvtech_catalogue::proof::note::{Note, Verifier};
+use gouvtech_catalogue::proof::note::{Kind, Note, Verifier};
 use gouvtech_catalogue::proof::tiles::decode_entries;
 use gouvtech_catalogue::proof::verdict::{Trust, verify};
 
@@ -25,6 +25,7 @@ cases![
     the_log_is_what_its_tiles_say,
     an_earlier_checkpoint_ties_a_later_file,
     a_refusal_is_in_the_log_and_names_nobody,
+    an_audit_body_signs_and_nobody_else_can,
     a_label_stands_on_a_day_as_it_stood,
     of_many_who_append_at_once_each_has_its_place,
     whoever_alters_the_log_is_found_out,
@@ -159,6 +160,63 @@ fn a_refusal_is_in_the_log_and_names_nobody(app: &App) {
     assert!(entry.contains("gouvtech-refusal/1"), "{entry}");
     assert!(!entry.contains(&audit.solution) && !entry.contains(&reported.id()), "{entry}");
     assert_eq!(fault(app), None);
+}
+
+fn an_audit_body_signs_and_nobody_else_can(app: &App) {
+    use gouvtech_catalogue::labels::events::Statement;
+    use gouvtech_catalogue::proof::entry::{DECISION_TYP, SignedDecision};
+    use gouvtech_catalogue::proof::key::SigningKey;
+    use gouvtech_catalogue::proof::{canonical, jws};
+    let audit = audit(app);
+    let own = SigningKey::fresh().expect("a key");
+    let read = app.get(&format!("/api/v1/accreditations?organisation={}", audit.body.id)).expect(200).json();
+    let accreditation = format!("/api/v1/accreditations/{}", read["items"][0]["id"].as_str().expect("an id"));
+    let current = app.get(&accreditation).by(&app.operator()).expect(200);
+    let vkey = Verifier::new("audit.example", Kind::Ed25519, own.public()).expect("a name").to_string();
+    let given = json!({"vkey": vkey});
+    app.post(&format!("{accreditation}/register-key")).by(&app.operator()).on(&current).json(&given).expect(200);
+
+    let opened = app.in_audit(&audit.vendor, &audit.solution, &audit.body, &audit.evaluator);
+    let reported = app.reported(&opened, &audit.evaluator, |_, finding| finding);
+    let case = reported.json();
+    let statement = |reasons: &str| -> Statement {
+        serde_json::from_value(json!({
+            "application": case["id"], "audit_body": case["audit_body_id"], "criteria_set": case["criteria_set_id"],
+            "outcome": "granted", "reasons": reasons, "reservations": [],
+            "solution": case["solution_id"], "solution_version": case["solution_version"],
+        }))
+        .expect("a statement")
+    };
+    let sign = |statement: &Statement, key: &SigningKey| {
+        let signed = SignedDecision {
+            application: statement.application,
+            audit_body: statement.audit_body,
+            outcome: statement.outcome,
+            corrects: None,
+            data: canonical::hash(statement).expect("a hash"),
+        };
+        jws::sign(DECISION_TYP, &signed, key).expect("signed")
+    };
+    let body = |signature: &str| json!({"outcome": "granted", "reasons": "Aucun écart.", "signature": signature});
+    let stranger = SigningKey::fresh().expect("a key");
+    let good = statement("Aucun écart.");
+    for (signature, code) in [
+        (sign(&good, &stranger), "/signature unknown_key"),
+        (sign(&statement("Autres motifs."), &own), "/signature wrong_signature"),
+        ("x.y.z".to_owned(), "/signature malformed_signature"),
+    ] {
+        let refused = decide(app, &audit, &reported, body(&signature));
+        assert_eq!(refused.status, 422);
+        refused.has_fault(code);
+    }
+    let decided = decide(app, &audit, &reported, body(&sign(&good, &own)));
+    assert_eq!(decided.status, 200, "{}", decided.json());
+    let number = decided.json()["decisions"][0]["label_number"].as_str().expect("a number").to_owned();
+    let verdict = verify(&bundle(app, &number), &[key(app), Trust::Auditor(own.public())]);
+    assert!(verdict.valid && verdict.pinned, "{:?}", verdict.checks);
+    let found = verdict.found.expect("found");
+    assert_eq!(found.decisions[0].signed_with.as_deref(), Some(own.public().kid().as_str()));
+    assert!(found.decisions[0].is_key_trusted);
 }
 
 fn a_label_stands_on_a_day_as_it_stood(app: &App) {

@@ -1,21 +1,24 @@
 //! Public keys with which an audit body signs: registered, listed, revoked.
-//! Nothing is signed here.
+//! Nothing is signed here. The log has each of these steps, so that a signature can
+//! be judged without this catalogue.
+
+use std::collections::BTreeSet;
 
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::db::schema::signing_keys;
+use crate::db::schema::{accreditations, signing_keys};
 use crate::db::{Db, Id, Instant, Tx};
 use crate::error::{Error, Fault, Result};
+use crate::log::broken;
+use crate::log::tree::EntryRow;
+use crate::proof::encoding;
+use crate::proof::entry::{KeyChange, KeyEvent, KeyPurpose, LogEntry};
+use crate::proof::key::PublicKey;
+use crate::proof::note::{Kind, Verifier};
 use crate::text;
-
-/// Of a note's signature: Ed25519 (C2SP signed-note).
-const ED25519_NOTE: u8 = 1;
 
 /// A key of a body.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -122,72 +125,45 @@ impl From<SigningKey> for SigningKeyView {
             revoked_at,
             created_at: _,
         } = key;
-        let bytes = URL_SAFE_NO_PAD.decode(&public_key).unwrap_or_default();
-        let vkey = vkey(&name, &bytes);
+        let key = PublicKey::parse(&public_key).and_then(|key| Verifier::new(&name, Kind::Ed25519, key));
+        let vkey = key.map(|key| key.to_string()).unwrap_or_default();
         let jwk = PublicJwk { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x: public_key };
         Self { kid, name, jwk, vkey, valid_from, valid_until, revoked_at }
     }
 }
 
-/// The first four bytes of SHA-256 over name, line feed, kind and key, in hexadecimal.
-fn note_hash(name: &str, key: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(name).chain_update([b'\n', ED25519_NOTE]).chain_update(key).finalize();
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A key as text of a signed note.
-fn vkey(name: &str, key: &[u8]) -> String {
-    let typed: Vec<u8> = std::iter::once(ED25519_NOTE).chain(key.iter().copied()).collect();
-    format!("{name}+{}+{}", note_hash(name, key), STANDARD.encode(typed))
-}
-
-/// Name and bytes of a key given as text; none when its hash or its kind is wrong.
-fn read_vkey(text: &str) -> Option<(String, Vec<u8>)> {
-    let (name, rest) = text.split_once('+')?;
-    let (hash, key) = rest.split_once('+')?;
-    let typed = STANDARD.decode(key).ok()?;
-    let (kind, key) = typed.split_first()?;
-    (*kind == ED25519_NOTE && note_hash(name, key) == hash).then(|| (name.to_owned(), key.to_vec()))
-}
-
-/// Name and bytes of the key that is to be registered, or what is wrong with it.
-pub fn read(given: &RegisterKey) -> std::result::Result<(String, Vec<u8>), Fault> {
-    let fault = |pointer: &str, code, detail| Fault::body(pointer, code, detail);
-    let (pointer, name, key) = match (&given.jwk, &given.vkey, &given.name) {
+/// The key that is to be registered under its name, or what is wrong with it.
+pub fn read(given: &RegisterKey) -> std::result::Result<Verifier, Fault> {
+    let (pointer, read) = match (&given.jwk, &given.vkey, &given.name) {
         (Some(jwk), None, Some(name)) => {
-            let key = URL_SAFE_NO_PAD.decode(&jwk.x).ok();
-            ("/jwk/x", Some(name.clone()), key)
+            ("/jwk/x", PublicKey::parse(&jwk.x).and_then(|key| Verifier::new(name, Kind::Ed25519, key)))
         }
         (Some(_), None, None) => {
-            let detail = text!("Une clé JWK porte un nom.", "A JWK needs a name.");
-            return Err(fault("/name", "missing", detail));
+            return Err(Fault::body("/name", "missing", text!("Une clé JWK porte un nom.", "A JWK needs a name.")));
         }
-        (None, Some(text), None) => {
-            let (name, key) = read_vkey(text).unzip();
-            ("/vkey", name, key)
-        }
+        (None, Some(text), None) => ("/vkey", Verifier::parse(text)),
         _ => {
             let detail = text!("« name » et « jwk », ou « vkey » seul.", "`name` and `jwk`, or `vkey` alone.");
-            return Err(fault("/jwk", "one_key", detail));
+            return Err(Fault::body("/jwk", "one_key", detail));
         }
     };
-    let good = key.filter(|key| key.len() == 32 && ParsedPublicKey::new(&ED25519, key).is_ok());
-    name.zip(good).ok_or_else(|| {
-        fault(pointer, "invalid_key", text!("Ce n’est pas une clé publique Ed25519.", "Not an Ed25519 public key."))
+    let is_key = |verifier: &Verifier| {
+        verifier.kind() == Kind::Ed25519 && ParsedPublicKey::new(&ED25519, verifier.key().0).is_ok()
+    };
+    read.ok().filter(is_key).ok_or_else(|| {
+        let detail = text!("Ce n’est pas une clé publique Ed25519.", "Not an Ed25519 public key.");
+        Fault::body(pointer, "invalid_key", detail)
     })
 }
 
 impl SigningKey {
-    pub fn new(accreditation_id: Id, name: String, key: &[u8], validity: (Instant, Instant), now: Instant) -> Self {
-        let x = URL_SAFE_NO_PAD.encode(key);
-        // RFC 7638: the thumbprint of the required members, in this order.
-        let thumbprint = Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#));
+    pub fn new(accreditation_id: Id, key: &Verifier, validity: (Instant, Instant), now: Instant) -> Self {
         Self {
             id: Id::new(),
             accreditation_id,
-            kid: URL_SAFE_NO_PAD.encode(thumbprint),
-            name,
-            public_key: x,
+            kid: key.key().kid(),
+            name: key.name().to_owned(),
+            public_key: encoding::base64url(&key.key().0),
             valid_from: validity.0,
             valid_until: validity.1,
             revoked_at: None,
@@ -195,14 +171,42 @@ impl SigningKey {
         }
     }
 
-    /// Registers it, unless it is known already: a key has one owner, for ever.
-    pub fn register(&self, db: &mut Db) -> Result<()> {
-        let known: i64 = signing_keys::table.filter(signing_keys::kid.eq(&self.kid)).count().get_result(db)?;
-        if known > 0 {
+    /// The key itself.
+    pub fn key(&self) -> Result<PublicKey> {
+        PublicKey::parse(&self.public_key).map_err(broken)
+    }
+
+    /// Registers it for a body, here and in the log, unless it is known already: a key has one
+    /// owner, for ever.
+    pub fn register(&self, tx: &mut Tx<'_>, body: Id) -> Result<()> {
+        let known: i64 = signing_keys::table.filter(signing_keys::kid.eq(&self.kid)).count().get_result(tx.db)?;
+        if known > 0 || EntryRow::last_of(tx.db, &self.kid)?.is_some() {
             return Err(Error::duplicate(text!("Cette clé est déjà inscrite.", "This key is registered already.")));
         }
-        diesel::insert_into(signing_keys::table).values(self.clone()).execute(db)?;
+        diesel::insert_into(signing_keys::table).values(self.clone()).execute(tx.db)?;
+        let event = KeyEvent {
+            kid: self.kid.clone(),
+            key_seq: 1,
+            change: KeyChange::Registered,
+            at: tx.now,
+            x: Some(self.key()?),
+            purposes: BTreeSet::from([KeyPurpose::Auditor]),
+            holder: Some(body),
+        };
+        tx.append_to_log(&LogEntry::Key(Box::new(event)), tx.now)?;
         Ok(())
+    }
+
+    /// The key of a body that may sign now.
+    pub fn in_use(db: &mut Db, body: Id, kid: &str, now: Instant) -> Result<Option<Self>> {
+        let own = accreditations::table.filter(accreditations::organisation_id.eq(body)).select(accreditations::id);
+        Ok(signing_keys::table
+            .filter(signing_keys::kid.eq(kid.to_owned()).and(signing_keys::accreditation_id.eq_any(own)))
+            .filter(signing_keys::revoked_at.is_null())
+            .filter(signing_keys::valid_from.le(now).and(signing_keys::valid_until.ge(now)))
+            .select(Self::as_select())
+            .first(db)
+            .optional()?)
     }
 
     /// Keys of these accreditations, oldest first.
@@ -220,6 +224,16 @@ impl SigningKey {
         let this = signing_keys::table.filter(own.and(signing_keys::revoked_at.is_null()));
         let rows = diesel::update(this).set(signing_keys::revoked_at.eq(Some(tx.now))).execute(tx.db)?;
         if rows == 1 {
+            let event = KeyEvent {
+                kid: kid.to_owned(),
+                key_seq: 2,
+                change: KeyChange::Revoked,
+                at: tx.now,
+                x: None,
+                purposes: BTreeSet::new(),
+                holder: None,
+            };
+            tx.append_to_log(&LogEntry::Key(Box::new(event)), tx.now)?;
             return Ok(());
         }
         Err(Error::rule(
@@ -249,21 +263,13 @@ mod tests {
 
     #[test]
     fn a_key_has_one_name_whatever_form_it_comes_in() {
-        let (name, key) = read(&given(Some("a.example/l"), Some(X), None)).expect("a key");
-        let text = vkey(&name, &key);
-        assert_eq!(read(&given(None, None, Some(&text))), Ok((name.clone(), key.clone())));
+        let key = read(&given(Some("a.example/l"), Some(X), None)).expect("a key");
+        let text = key.to_string();
+        assert_eq!(read(&given(None, None, Some(&text))), Ok(key.clone()));
         let now = Instant::default();
-        let made = SigningKey::new(Id::new(), name, &key, (now, now), now);
+        let made = SigningKey::new(Id::new(), &key, (now, now), now);
         assert_eq!(made.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert_eq!(SigningKeyView::from(made).vkey, text);
-    }
-
-    #[test]
-    fn the_verifier_key_of_the_note_package_is_read() {
-        // Of the documentation of golang.org/x/mod/sumdb/note.
-        let known = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-        let (name, key) = read_vkey(known).expect("a key");
-        assert_eq!((name.as_str(), vkey(&name, &key).as_str()), ("PeterNeumann", known));
     }
 
     #[test]

@@ -298,8 +298,9 @@ async fn register_signing_key(
             }
             faults
         })?;
-        let (name, key) = keys::read(&given).map_err(|fault| Error::invalid(vec![fault]))?;
-        SigningKey::new(accreditation.id, name, &key, validity(&given), tx.now).register(tx.db)?;
+        let key = keys::read(&given).map_err(|fault| Error::invalid(vec![fault]))?;
+        SigningKey::new(accreditation.id, &key, validity(&given), tx.now)
+            .register(tx, accreditation.organisation_id)?;
         accreditation.take(tx, Command::RegisterKey, None, None)
     })
     .await

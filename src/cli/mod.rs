@@ -10,6 +10,7 @@ mod openapi;
 mod persons;
 mod retention;
 mod serve;
+mod sign;
 mod token;
 mod verify;
 
@@ -60,6 +61,8 @@ enum Command {
     Retention(retention::Retention),
     /// Print the OpenAPI document
     Openapi,
+    /// Sign a decision as an audit body, without network or database, and print the signature
+    Sign(sign::Sign),
     /// Check a file that proves a label, without network or database; exit code 1 when it does not
     Verify(verify::Verify),
     /// Ask a running server whether it is ready; for containers
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Keys(keys) => keys.run(&settings),
         Command::Persons(persons) => persons.run(settings),
         Command::Retention(retention) => retention.run(settings),
+        Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::Openapi => openapi::run(),
         Command::Healthcheck(check) => check.run(&settings),

@@ -8,7 +8,7 @@ use chrono::Months;
 use serde_json::json;
 
 use super::applications::transition;
-use super::events::refused;
+use super::events::{refused, verify_signature};
 use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
 use super::rules::{
     ApplicationCommand, DecisionOutcome, FindingResult, LabelStatus, decision_faults, finding_faults, found_scores,
@@ -294,12 +294,17 @@ pub fn decide(
         application_id: application.id,
         organisation_id: audit_body.id,
         outcome: decision.outcome,
-        content: Json(DecisionContent { reasons: decision.reasons, reservations: decision.reservations }),
+        content: Json(DecisionContent {
+            reasons: decision.reasons,
+            reservations: decision.reservations,
+            signature: decision.signature,
+        }),
         label_number: number.clone(),
         corrects: decision.corrects,
         actor_id,
         decided_at: tx.now,
     };
+    verify_signature(tx, application, &row)?;
     row.insert(tx.db)?;
     tx.seal(Sealed::LabelDecision, &[(row.id, 0)])?;
     application.decided_at = Some(tx.now);

@@ -2,57 +2,89 @@
 //! together or not at all.
 
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::{Application, Decision, Label};
 use super::rules::DecisionOutcome;
 use super::view::Reservation;
+use crate::accreditations::keys::SigningKey;
 use crate::db::journal::of_solution;
 use crate::db::schema::attestations;
 use crate::db::{Db, Id, Instant, Resource, Tx};
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 use crate::log::broken;
 use crate::log::identity::Log;
 use crate::log::tree::EntryRow;
 use crate::organisations::Organisation;
 use crate::proof::attestation::{self, Attestation, AuditBody, CriteriaSet, Scope, StatusEntry, Subject};
 use crate::proof::canonical;
-use crate::proof::entry::{EventKind, LabelEvent, LogEntry, Refusal};
+use crate::proof::entry::{DECISION_TYP, EventKind, LabelEvent, LogEntry, Refusal, SignedDecision};
 use crate::proof::jws;
 use crate::proof::merkle::Hash;
 use crate::proof::status_list::Purpose;
 use crate::solutions::model::{Solution, SolutionVersion};
+use crate::text;
 
 /// What is decided, whole: its canonical JSON (RFC 8785) is what hashes and signatures are over.
-#[derive(Debug, Serialize)]
-pub struct Statement<'a> {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
     pub application: Id,
     pub audit_body: Id,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<Id>,
     pub criteria_set: Option<Id>,
     pub outcome: DecisionOutcome,
-    pub reasons: &'a str,
-    pub reservations: &'a [Reservation],
+    pub reasons: String,
+    pub reservations: Vec<Reservation>,
     pub solution: Id,
     pub solution_version: Option<i32>,
 }
 
-impl<'a> Statement<'a> {
-    pub fn new(application: &Application, decision: &'a Decision) -> Self {
+impl Statement {
+    pub fn new(application: &Application, decision: &Decision) -> Self {
         Self {
             application: application.id,
             audit_body: decision.organisation_id,
             corrects: decision.corrects,
             criteria_set: application.set_id,
             outcome: decision.outcome,
-            reasons: &decision.content.0.reasons,
-            reservations: &decision.content.0.reservations,
+            reasons: decision.content.0.reasons.clone(),
+            reservations: decision.content.0.reservations.clone(),
             solution: application.solution_id,
             solution_version: application.solution_version,
         }
     }
+}
+
+/// Checks the audit body's signature over a decision that is about to be made.
+///
+/// # Errors
+/// 422: it is none, by a key that is not the body's or not in use, or over something else.
+pub fn verify_signature(tx: &mut Tx<'_>, application: &Application, decision: &Decision) -> Result<()> {
+    let Some(signature) = &decision.content.0.signature else { return Ok(()) };
+    let refuse = |code, detail| Error::invalid(vec![Fault::body("/signature", code, detail)]);
+    let unverified = jws::Unverified::<SignedDecision>::parse(signature, DECISION_TYP)
+        .map_err(|detail| refuse("malformed_signature", detail))?;
+    let key = SigningKey::in_use(tx.db, decision.organisation_id, unverified.kid(), tx.now)?;
+    let key = key.ok_or_else(|| {
+        let detail = text!("L’organisme n’a pas cette clé en service.", "The body has no such key in use.");
+        refuse("unknown_key", detail)
+    })?;
+    let signed = unverified.verify(&key.key()?).map_err(|detail| refuse("wrong_signature", detail))?;
+    let expected = SignedDecision {
+        application: application.id,
+        audit_body: decision.organisation_id,
+        outcome: decision.outcome,
+        corrects: decision.corrects,
+        data: canonical::hash(&Statement::new(application, decision)).map_err(broken)?,
+    };
+    if signed == expected {
+        return Ok(());
+    }
+    let detail = text!("La signature porte sur une autre décision.", "The signature is over another decision.");
+    Err(refuse("wrong_signature", detail))
 }
 
 /// An attestation as it was signed.
@@ -146,7 +178,7 @@ impl Label {
             valid_until: self.valid_until,
             data: decided.as_ref().map_or(data, |one| one.data),
             attestation: decided.as_ref().and_then(|one| one.attestation),
-            signature: None,
+            signature: decided.as_ref().and_then(|one| one.decision.content.0.signature.clone()),
         };
         tx.append_to_log(&LogEntry::Label(Box::new(event)), at)?;
         Ok(())

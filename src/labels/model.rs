@@ -112,6 +112,9 @@ pub struct Decision {
 pub struct DecisionContent {
     pub reasons: String,
     pub reservations: Vec<Reservation>,
+    /// The audit body's own signature over it: a compact JWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// A label.

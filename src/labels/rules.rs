@@ -338,8 +338,13 @@ mod tests {
     #[test]
     fn a_decision_is_held_to_what_was_found() {
         let day = NaiveDate::from_ymd_opt(2026, 1, 5).expect("a day");
-        let decide =
-            |outcome, reservations| Decide { outcome, reasons: "Motifs.".into(), reservations, corrects: None };
+        let decide = |outcome, reservations| Decide {
+            outcome,
+            reasons: "Motifs.".into(),
+            reservations,
+            corrects: None,
+            signature: None,
+        };
         let codes = |decision: &Decide, obstacles: &[String], minors: &[String]| {
             decision_faults(decision, obstacles, minors, day).into_iter().map(|fault| fault.code).collect::<Vec<_>>()
         };

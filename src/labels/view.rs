@@ -140,6 +140,10 @@ pub struct DecisionView {
     pub label_number: Option<String>,
     /// The audit body that decided.
     pub audit_body_id: Id,
+    /// The audit body's signature, a compact JWS; null: it did not sign, and that it decided so is the
+    /// catalogue's word.
+    #[schema(max_length = 4000)]
+    pub signature: Option<String>,
     /// When.
     pub decided_at: Instant,
 }
@@ -165,6 +169,7 @@ impl From<Decision> for DecisionView {
             corrects,
             label_number,
             audit_body_id: organisation_id,
+            signature: content.0.signature,
             decided_at,
         }
     }
@@ -524,6 +529,12 @@ pub struct Decide {
     /// The earlier decision this one corrects.
     #[serde(default)]
     pub corrects: Option<Id>,
+    /// The audit body's signature: a compact JWS (RFC 7515, EdDSA) of `typ` `gouvtech-decision+jwt` by a
+    /// key that is registered for the body; what it is over is in docs/PROOF.md. Without one, the
+    /// decision is shown as not signed.
+    #[schema(max_length = 4000)]
+    #[serde(default)]
+    pub signature: Option<String>,
 }
 
 /// Which applications to list.

@@ -604,7 +604,7 @@ impl Story {
                 })
                 .collect();
             let reasons = entry.reasons.clone().unwrap_or_else(|| "Motifs de démonstration.".to_owned());
-            let decision = Decide { outcome, reasons, reservations, corrects: None };
+            let decision = Decide { outcome, reasons, reservations, corrects: None, signature: None };
             let (set, criteria) = case.criteria(tx.db)?;
             let found = case.found(tx.db)?;
             let minors: Vec<String> = found

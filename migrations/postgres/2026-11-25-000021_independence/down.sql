@@ -7,4 +7,5 @@ DROP TABLE organisation_links;
 DROP TABLE person_identities;
 DROP TABLE qualifications;
 DROP TABLE signing_keys;
+DROP FUNCTION signing_key_only_revoked;
 DROP TABLE accreditations;

@@ -29,11 +29,18 @@ CREATE TABLE signing_keys (
     created_at timestamptz NOT NULL
 );
 CREATE INDEX signing_keys_by_accreditation ON signing_keys (accreditation_id, id);
+-- A function and not a WHEN: a dump writes the condition otherwise than it was given.
+CREATE FUNCTION signing_key_only_revoked() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.revoked_at IS NOT NULL OR NEW.revoked_at IS NULL
+       OR (NEW.id, NEW.accreditation_id, NEW.kid, NEW.name, NEW.public_key, NEW.valid_from, NEW.valid_until, NEW.created_at)
+       IS DISTINCT FROM (OLD.id, OLD.accreditation_id, OLD.kid, OLD.name, OLD.public_key, OLD.valid_from, OLD.valid_until, OLD.created_at) THEN
+        RAISE EXCEPTION 'a signing key is only ever revoked' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
 CREATE TRIGGER signing_keys_never_altered BEFORE UPDATE ON signing_keys
-    FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL OR NEW.revoked_at IS NULL
-        OR (NEW.id, NEW.accreditation_id, NEW.kid, NEW.name, NEW.public_key, NEW.valid_from, NEW.valid_until, NEW.created_at)
-        IS DISTINCT FROM (OLD.id, OLD.accreditation_id, OLD.kid, OLD.name, OLD.public_key, OLD.valid_from, OLD.valid_until, OLD.created_at))
-    EXECUTE FUNCTION refuse_change('a signing key is only ever revoked');
+    FOR EACH ROW EXECUTE FUNCTION signing_key_only_revoked();
 CREATE TRIGGER signing_keys_never_deleted BEFORE DELETE ON signing_keys
     FOR EACH ROW EXECUTE FUNCTION refuse_change('a signing key is only ever revoked');
 CREATE TRIGGER signing_keys_never_truncated BEFORE TRUNCATE ON signing_keys
