@@ -30,6 +30,7 @@ cases![
     of_many_who_append_at_once_each_has_its_place,
     whoever_alters_the_log_is_found_out,
     a_database_put_back_is_found_out,
+    labels_from_before_there_was_a_log_are_entered_once,
     the_attestation_says_what_the_label_says_and_where_its_status_is,
     a_badge_never_shows_as_valid_what_is_not,
 ];
@@ -333,6 +334,26 @@ fn a_database_put_back_is_found_out(app: &App) {
     assert!(found.contains("put back"), "{found}");
     // Without what is remembered outside the database, it agrees with itself: the control.
     assert_eq!(app.store().read_here(|db| check::fault(db, None)).expect("checked"), None);
+}
+
+fn labels_from_before_there_was_a_log_are_entered_once(app: &App) {
+    use gouvtech_catalogue::db::Actor;
+    use gouvtech_catalogue::labels::events::enter_what_was_there;
+    let (audit, number) = granted(app);
+    suspend(app, &audit.solution);
+    for table in ["log_entries", "log_nodes", "attestations"] {
+        unguard(app, table);
+        app.sql(&format!("DELETE FROM {table}")).expect("emptied");
+    }
+    app.sql("UPDATE counters SET value = 0 WHERE name = 'log'").expect("counted anew");
+    let enter =
+        || app.store().write_here(&Actor::System, |tx| enter_what_was_there(tx, &app.inner.log)).expect("entered");
+    assert_eq!((enter(), enter()), (1, 0));
+    assert_eq!(app.store().read_here(|db| check::fault(db, None)).expect("checked"), None);
+    let verdict = verify(&bundle(app, &number), &[key(app)]);
+    assert!(verdict.valid, "{:?}", verdict.checks);
+    let state = verdict.found.and_then(|found| found.state).expect("a state");
+    assert_eq!(state.status, LabelStatus::Suspended);
 }
 
 fn the_attestation_says_what_the_label_says_and_where_its_status_is(app: &App) {

@@ -81,7 +81,11 @@ impl Cast {
                 application_id: id,
                 organisation_id: self.audit_body,
                 outcome: DecisionOutcome::Granted,
-                content: Json(DecisionContent { reasons: "Seuils atteints.".to_owned(), reservations: vec![] }),
+                content: Json(DecisionContent {
+                    reasons: "Seuils atteints.".to_owned(),
+                    reservations: vec![],
+                    signature: None,
+                }),
                 label_number: Some(numbered.clone()),
                 corrects: None,
                 actor_id: self.decider,

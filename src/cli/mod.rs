@@ -124,6 +124,10 @@ fn open(settings: Settings) -> Result<App, String> {
     if entered > 0 {
         tracing::info!(count = entered, "keys of the log registered or retired");
     }
+    let enter = |tx: &mut crate::db::Tx<'_>| crate::labels::events::enter_what_was_there(tx, &app.log);
+    while app.store.write_here(&Actor::System, enter).map_err(|e| e.to_string())? > 0 {
+        tracing::info!("labels from before there was a log are entered");
+    }
     Ok(app)
 }
 

@@ -394,7 +394,8 @@ fn correct_label(
     label.corrected(tx, log, application, decision, changed)
 }
 
-fn status_of(outcome: DecisionOutcome) -> LabelStatus {
+/// The status that a decision gives.
+pub fn status_of(outcome: DecisionOutcome) -> LabelStatus {
     match outcome {
         DecisionOutcome::Granted => LabelStatus::Active,
         DecisionOutcome::GrantedWithReservations => LabelStatus::ActiveWithReservations,

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::model::{Application, Decision, Label};
-use super::rules::DecisionOutcome;
+use super::rules::{DecisionOutcome, LabelStatus};
 use super::view::Reservation;
 use crate::accreditations::keys::SigningKey;
 use crate::db::journal::of_solution;
-use crate::db::schema::attestations;
+use crate::db::schema::{attestations, labels, log_entries};
 use crate::db::{Db, Id, Instant, Resource, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::log::broken;
@@ -248,6 +248,46 @@ pub fn refused(tx: &mut Tx<'_>, application: &Application, decision: &Decision) 
     let refusal = Refusal { at: tx.now, data: canonical::hash(&whole).map_err(broken)? };
     tx.append_to_log(&LogEntry::Refusal(Box::new(refusal)), tx.now)?;
     Ok(())
+}
+
+/// Labels entered at once.
+const PART: i64 = 200;
+
+/// Enters labels that were granted before there was a log, as they stand; how many. To be
+/// called until there are none.
+pub fn enter_what_was_there(tx: &mut Tx<'_>, log: &Log) -> Result<usize> {
+    let entered = log_entries::table.select(log_entries::subject).filter(log_entries::subject_seq.eq(1));
+    let missing: Vec<Label> = labels::table
+        .filter(labels::number.ne_all(entered))
+        .order(labels::number)
+        .limit(PART)
+        .select(Label::as_select())
+        .load(tx.db)?;
+    let count = missing.len();
+    for label in missing {
+        let application = Application::find(tx.db, &label.application_id.to_string())?;
+        let decisions = application.decisions(tx.db)?;
+        let granting = decisions.iter().rev().find(|one| one.outcome != DecisionOutcome::Refused);
+        let granting = granting.ok_or_else(|| Error::Internal(format!("nothing granted label {}", label.number)))?;
+        let status = super::audit::status_of(granting.outcome);
+        let as_granted = Label { status, ..label.clone() };
+        log.enter_keys(tx)?;
+        let index = tx.next_in_log()?;
+        as_granted.decided(tx, log, EventKind::Granted, &application, granting, Some(index))?;
+        let since = match label.status {
+            now if now == status => continue,
+            LabelStatus::UnderSurveillance => EventKind::SurveillanceOpened,
+            LabelStatus::Suspended => EventKind::Suspended,
+            LabelStatus::Expired => EventKind::Expired,
+            LabelStatus::Renounced => EventKind::Renounced,
+            LabelStatus::Superseded => EventKind::Superseded,
+            LabelStatus::Withdrawn => EventKind::Withdrawn,
+            LabelStatus::Active | LabelStatus::ActiveWithReservations => EventKind::ReservationsLifted,
+        };
+        let data = canonical::hash(&json!({"kind": since, "status": label.status})).map_err(broken)?;
+        label.enter(tx, since, data, None)?;
+    }
+    Ok(count)
 }
 
 /// How the journal calls it.
