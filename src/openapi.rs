@@ -159,7 +159,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
 
     let answers = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
     let contents = answers.filter_map(|(_, answer)| answer.get_mut("content")?.as_object_mut()).flatten();
-    for (_, content) in contents.filter(|(media, _)| media.starts_with("text/")) {
+    for (_, content) in contents {
         // Exports are as long as what there is.
         if content["schema"]["type"] == "string" && !path.contains("/exports/") {
             content["schema"]["maxLength"] = json!(MAX_TEXT_CHARACTERS);
@@ -202,12 +202,13 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
             errors.extend(codes);
         }
     };
-    when(has_input, &[Code::MalformedRequest]);
+    // The API refuses parameters it does not know, also where it knows none.
+    when(has_input || is_api, &[Code::MalformedRequest]);
     when(knows_tokens, &[Code::Unauthenticated, Code::Forbidden]);
     when(has_id || matches!(path.as_str(), "/metrics" | "/.well-known/security.txt"), &[Code::NotFound]);
     when(!is_probe, &[Code::RateLimited]);
     when(is_api, &[Code::NotAcceptable, Code::UriTooLong, Code::HeadersTooLarge, Code::Unavailable]);
-    when(path == "/readyz", &[Code::Unavailable]);
+    when(path == "/readyz" || path.starts_with("/log/"), &[Code::Unavailable]);
     when(has_body, &[Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     when(needs_match, &[Code::PreconditionFailed, Code::PreconditionRequired]);
     when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
