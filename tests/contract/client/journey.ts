@@ -46,7 +46,7 @@ function siren(stem: number): string {
   throw new Error(`no key for ${stem}`);
 }
 
-const everyDuty = ["moderator", "label_officer", "administrator"];
+const everyDuty = ["moderator", "label_officer", "administrator", "accreditor"];
 const anybody = catalogue(base);
 const operator = caller("operator", "odile", everyDuty);
 
