@@ -98,13 +98,18 @@ impl Backend {
                     .and_then(|()| {
                         connection.batch_execute(
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
-                             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 16777216",
+                             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216",
                         )
                     })
                     .and_then(|()| match access {
-                        Access::ReadOnly => connection.batch_execute("PRAGMA query_only = ON"),
+                        // Pages of its own, for each connection: what it misses the system has in memory.
+                        Access::ReadOnly => {
+                            connection.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -2000")
+                        }
                         // The writer moves the log into the database itself, between its transactions.
-                        Access::ReadWrite => connection.batch_execute("PRAGMA wal_autocheckpoint = 0"),
+                        Access::ReadWrite => {
+                            connection.batch_execute("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8000")
+                        }
                     })
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Db::Sqlite(connection))

@@ -1,5 +1,7 @@
 //! Rows and queries of reviews.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -303,16 +305,27 @@ pub fn refuse_unfit(
 }
 
 fn offers_same_family(db: &mut Db, solution: Id, body: Id) -> Result<bool> {
-    let own = diesel::alias!(solution_facets as own);
-    let families = own
-        .filter(own.field(solution_facets::solution_id).eq(solution))
-        .filter(own.field(solution_facets::facet).eq("family"))
-        .select(own.field(solution_facets::value));
-    let offered = solutions::table
-        .inner_join(solution_facets::table.on(solution_facets::solution_id.eq(solutions::id)))
+    let offered: Vec<Id> = solutions::table
         .filter(solutions::organisation_id.eq(body).and(solutions::is_listed.eq(true)).and(solutions::id.ne(solution)))
-        .filter(solution_facets::facet.eq("family").and(solution_facets::value.eq_any(families)));
-    Ok(offered.select(solutions::id).first::<Id>(db).optional()?.is_some())
+        .select(solutions::id)
+        .load(db)?;
+    // As nearly every public body: what follows is not to be asked, nor its plan left to chance.
+    if offered.is_empty() {
+        return Ok(false);
+    }
+    let families = |ids: Vec<Id>| {
+        solution_facets::table
+            .filter(solution_facets::solution_id.eq_any(ids).and(solution_facets::facet.eq("family")))
+            .select(solution_facets::value)
+    };
+    let own: BTreeSet<String> = families(vec![solution]).load(db)?.into_iter().collect();
+    for offered in offered.chunks(500) {
+        let theirs: Vec<String> = families(offered.to_vec()).load(db)?;
+        if theirs.iter().any(|family| own.contains(family)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Which reviews a list is about.
@@ -430,7 +443,7 @@ pub fn age_out(tx: &mut Tx<'_>) -> Result<usize> {
             json!({"solution": solution, "is_counted": [true, false]}),
         )?;
     }
-    let touched: std::collections::BTreeSet<Id> = aged.iter().map(|(_, _, solution)| *solution).collect();
+    let touched: BTreeSet<Id> = aged.iter().map(|(_, _, solution)| *solution).collect();
     for solution in touched {
         refresh(tx.db, solution, tx.now)?;
     }

@@ -60,11 +60,16 @@ impl Search {
             .and_then(|()| index::open(Some(folder)).map_err(|error| error.to_string()));
         let opened = match found {
             Ok(opened) => {
-                if let Some(from_here) = fitting(&store, &opened)? {
-                    return Ok((Self::new(store, opened, from_here)?, from_here));
-                }
+                let fits = fitting(&store, &opened)?;
+                // To check it all of it was read: what nobody asks for leaves memory again.
                 drop(opened);
-                anew(folder)
+                match fits {
+                    Some(from_here) => {
+                        let opened = index::open(Some(folder)).map_err(failed)?;
+                        return Ok((Self::new(store, opened, from_here)?, from_here));
+                    }
+                    None => anew(folder),
+                }
             }
             // Somebody else writes there: it is theirs.
             Err(reason) if reason.contains("Lockfile") || reason.contains("LockBusy") => {
