@@ -576,8 +576,15 @@ fn an_export_is_compressed_and_known_by_its_tag_in_any_coding(app: &App) {
     flate2::read::GzDecoder::new(packed.bytes.as_slice()).read_to_end(&mut unpacked).expect("gzip");
     assert_eq!(unpacked, plain.bytes);
     assert_ne!(packed.headers["etag"], plain.headers["etag"], "another coding, another representation");
-    let again =
-        app.get(path).header("accept-encoding", "gzip").header("if-none-match", &packed.headers["etag"]).expect(304);
-    assert_eq!(again.headers["etag"], packed.headers["etag"]);
+    // What others in this cluster are about to write may settle between two answers, and makes another tag.
+    let ask = |tag: &str| app.get(path).header("accept-encoding", "gzip").header("if-none-match", tag).send();
+    let mut tag = packed.headers["etag"].clone();
+    let again = (0..50).map(|_| {
+        let answer = ask(&tag);
+        let known = std::mem::replace(&mut tag, answer.headers["etag"].clone());
+        (answer, known)
+    });
+    let (again, known) = again.into_iter().find(|(answer, _)| answer.status == 304).expect("known by its tag");
+    assert_eq!(again.headers["etag"], known);
     app.get(path).header("if-none-match", "\"v0.0011223344556677\"").expect(200);
 }

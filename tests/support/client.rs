@@ -150,7 +150,7 @@ impl<'a> Request<'a> {
             Some(content) => {
                 let media = content.get(kind.split(';').next().unwrap_or_default());
                 let schema = &media.unwrap_or_else(|| panic!("{kind} is not documented: {}", response.shown))["schema"];
-                if kind == "application/octet-stream" {
+                if kind == "application/octet-stream" || response.headers.contains_key("content-encoding") {
                     // Bytes are no text: a schema has nothing to say of them.
                     return;
                 }
