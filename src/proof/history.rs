@@ -207,8 +207,14 @@ mod tests {
         fn every_status_but_the_end_leads_on(from in prop::sample::select(LabelStatus::ALL)) {
             let leads_to = |to| EventKind::ALL.iter().any(|kind| leads(*kind, Some(from), to));
             let leads_on = LabelStatus::ALL.iter().any(|to| *to != from && leads_to(*to));
-            let is_end = matches!(from, LabelStatus::Withdrawn | LabelStatus::Renounced | LabelStatus::Superseded);
-            prop_assert_eq!(leads_on, !is_end);
+            prop_assert_eq!(leads_on, from != LabelStatus::Withdrawn);
+            // What has ended is not revived; only a decision that is corrected to a refusal still takes it back.
+            if matches!(from, LabelStatus::Renounced | LabelStatus::Superseded) {
+                let revived = LabelStatus::ALL.iter().find(|to| {
+                    leads_to(**to) && **to != from && **to != LabelStatus::Withdrawn
+                });
+                prop_assert_eq!(revived, None);
+            }
         }
     }
 }
