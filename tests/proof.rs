@@ -287,17 +287,14 @@ fn whoever_alters_the_log_is_found_out(app: &App) {
         unguard(app, table);
     }
     let manipulations = [
-        ("UPDATE log_entries SET entry = replace(entry, 'suspended', 'active') WHERE position = 2", "entry 2 is"),
-        ("UPDATE log_entries SET subject_seq = subject_seq + 1 WHERE position = 2", "entry 2"),
-        ("DELETE FROM log_entries WHERE position = 2", "entries"),
-        (
-            "UPDATE log_nodes SET hash = (SELECT hash FROM log_nodes WHERE level = 0 AND position = 0) WHERE level = 0 AND position = 1",
-            "node",
-        ),
-        ("DELETE FROM log_nodes WHERE level = 1", "node"),
-        ("UPDATE counters SET value = value - 1 WHERE name = 'log'", "entries where"),
+        "UPDATE log_entries SET entry = replace(entry, 'suspended', 'active') WHERE position = 2",
+        "UPDATE log_entries SET subject_seq = subject_seq + 1 WHERE position = 2",
+        "DELETE FROM log_entries WHERE position = 2",
+        "UPDATE log_nodes SET hash = (SELECT hash FROM log_nodes WHERE level = 0 AND position = 0) WHERE level = 0 AND position = 1",
+        "DELETE FROM log_nodes WHERE level = 1",
+        "UPDATE counters SET value = value - 1 WHERE name = 'log'",
     ];
-    for (sql, _) in manipulations {
+    for sql in manipulations {
         let copies = ["log_entries", "log_nodes", "counters"];
         for table in copies {
             app.sql(&format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}")).expect("a copy");

@@ -128,6 +128,8 @@ fn open(settings: Settings) -> Result<App, String> {
     while app.store.write_here(&Actor::System, enter).map_err(|e| e.to_string())? > 0 {
         tracing::info!("labels from before there was a log are entered");
     }
+    // Remembered by the key that signs now: the one before may leave the file at the next start.
+    app.store.read_here(|db| app.log.checkpoint(db)).map_err(|e| e.to_string())?;
     Ok(app)
 }
 
