@@ -38,7 +38,7 @@ class Contestant:
         self.name, self.kind, self.copy, self.folder = name, kind, copy, folder
         self.database = databases[kind]
         self.database_name = f"{copy if size <= LARGEST_COPIED else 'catalogue'}_{size}"
-        self.running = None
+        self.running = self.data = None
         self.idle = self.loaded = 0.0
         self.starts = []
 
@@ -60,8 +60,8 @@ class Contestant:
             off = CACHE_OFF if self.name.endswith("off") else []
             if off and off[0] not in run(PROGRAM, "serve", "--help"):
                 raise Skipped("this build keeps no answers in memory: its one configuration is measured as the server")
-            words = [PROGRAM, "serve", "--database-url", url, "--data-dir", self.folder / "data", "--bind", f"127.0.0.1:{port}"]
-            return Answering([*words, *SERVING, *off], port, "/readyz")
+            words = [PROGRAM, "serve", "--database-url", url, "--data-dir", self.data_dir(), "--bind", f"127.0.0.1:{port}"]
+            return Answering([*words, *self.keys(), *SERVING, *off], port, "/readyz")
         if self.name == "bare handler":
             return Answering([EXAMPLES / "bench-bare", f"127.0.0.1:{port}", url, key], port, ready)
         if self.name.startswith("Fastify"):
@@ -69,6 +69,18 @@ class Contestant:
         uvicorn = [self.folder / "fastapi/bin/python", "-m", "uvicorn", "server:app", "--host", "127.0.0.1", "--port", port,
                    "--workers", 2, "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
         return Answering(uvicorn, port, ready, {"BENCH_DATABASE": url, "BENCH_KEY": key, "PYTHONDONTWRITEBYTECODE": "1"}, HERE / "alternatives/fastapi")
+
+    def data_dir(self):
+        """Its own: an index and a checkpoint are of one database. The first to start makes the keys that all use."""
+        if not self.data:
+            first = self.folder / "data"
+            self.data = self.folder / f"data-{self.kind}-{len(list(self.folder.glob('data*')))}" if first.exists() else first
+            self.data.mkdir()
+        return self.data
+
+    def keys(self):
+        first = self.folder / "data"
+        return [] if self.data == first else ["--signing-key", first / "signing-key.pem", "--log-key", first / "log-key.pem"]
 
     def install(self):
         """Into a throwaway folder, once."""

@@ -162,6 +162,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::labels::routes::endpoints());
     all.extend(crate::log::routes::endpoints());
     all.extend(crate::accreditations::routes::endpoints());
+    all.extend(crate::appeals::routes::endpoints());
     all.extend(crate::qualifications::routes::endpoints());
     all.extend(crate::search::routes::endpoints());
     all.extend(crate::comparisons::routes::endpoints());

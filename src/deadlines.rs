@@ -10,7 +10,7 @@ use crate::db::{Actor, Store};
 use crate::error::Result;
 use crate::http::idempotency;
 use crate::persons::retention;
-use crate::{accreditations, evaluations, labels, reviews, solutions};
+use crate::{accreditations, appeals, evaluations, labels, reviews, solutions};
 
 /// How often the calendar is looked at.
 const EVERY: Duration = Duration::from_secs(600);
@@ -43,6 +43,8 @@ pub fn run(store: &Store, settings: &Settings) -> Result<usize> {
     store.write_here(&Actor::System, |tx| {
         Ok(evaluations::model::expire(tx)?
             + labels::model::expire(tx)?
+            + labels::exchange::keep(tx)?
+            + appeals::model::keep(tx)?
             + accreditations::model::expire(tx)?
             + solutions::publication::age(tx, confirmation_days)?
             + reviews::model::age_out(tx)?

@@ -3,7 +3,7 @@
 //!
 //! The map of the house:
 //! - one folder per noun ([`organisations`], [`families`], [`solutions`],
-//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`accreditations`], [`qualifications`],
+//!   [`criteria`], [`evaluations`], [`reviews`], [`labels`], [`appeals`], [`accreditations`], [`qualifications`],
 //!   [`service_accounts`], [`persons`]), each with the same
 //!   rooms: `routes` (handlers), `rules` (pure domain, no I/O, no clock),
 //!   `model` (rows and queries), `view` (what goes over the wire);
@@ -26,6 +26,7 @@
 
 pub mod accreditations;
 pub mod app;
+pub mod appeals;
 pub mod auth;
 pub mod cli;
 pub mod clock;

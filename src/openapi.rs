@@ -32,6 +32,7 @@ const TAGS: &[(&str, &str)] = &[
     ("reviews", "What users say."),
     ("labels", "The third-party label: applications, findings, decisions, register, and what proves it."),
     ("log", "The transparency log: every decision on a label, in a tree that only grows."),
+    ("appeals", "Appeals of vendors against decisions that harm them, and the panel that answers."),
     ("accreditations", "Audit bodies: accreditation, signing keys, qualified persons."),
     ("comparisons", "Published solutions side by side."),
     ("exports", "Everything that is published, to take away."),

@@ -16,7 +16,7 @@ use crate::support::{App, Response, json};
 use members::{Watch, nothing_is_shown_that_is_on_no_list};
 use scene::{Scene, operations, shown};
 use states::{
-    commands_on_a_solution_start_from_the_states_of_the_table,
+    commands_on_a_solution_start_from_the_states_of_the_table, commands_on_appeals_start_from_the_states_of_the_table,
     commands_on_applications_start_from_the_states_of_the_table, commands_on_bodies_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
@@ -35,6 +35,7 @@ cases![
     commands_on_evaluations_start_from_the_states_of_the_table,
     commands_on_reviews_start_from_the_states_of_the_table,
     commands_on_applications_start_from_the_states_of_the_table,
+    commands_on_appeals_start_from_the_states_of_the_table,
     commands_on_bodies_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
@@ -84,6 +85,7 @@ fn the_table_and_the_document_agree(app: &App) {
                     "Evaluation",
                     "Review",
                     "Application",
+                    "Appeal",
                     "Accreditation",
                     "Qualification",
                 ]
@@ -270,6 +272,7 @@ fn lists_show_and_count_what_the_table_names(app: &App) {
             "list_criteria_sets" => "criteria-sets",
             "list_claims" => "claims",
             "list_organisations" => "organisations",
+            "list_appeals" => "appeals",
             "list_accreditations" => "accreditations",
             "list_qualifications" => "qualifications",
             "list_organisation_links" => "organisation-links",

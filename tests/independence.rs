@@ -103,7 +103,7 @@ impl<'a> Case<'a> {
     }
 
     fn open(&self) -> Response {
-        self.step("open", &self.evaluator, Value::Null)
+        self.step("open", &self.evaluator, self.app.plan())
     }
 
     fn find(&self, by: &str, code: &str) -> Response {

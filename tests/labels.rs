@@ -40,7 +40,13 @@ pub fn audit(app: &App) -> Audit {
     Audit { vendor, body, solution, evaluator, decider }
 }
 
+/// A decision; before one that harms, the vendor is heard.
 pub fn decide(app: &App, audit: &Audit, reported: &Response, body: crate::support::Value) -> Response {
+    let is_heard = reported.json()["comments"] != json!([]);
+    let reported = &match body["outcome"] == "granted" || is_heard {
+        true => reported.clone(),
+        false => app.commented(&audit.vendor, reported),
+    };
     app.post(&format!("/api/v1/label-applications/{}/decision", reported.id()))
         .by(&audit.decider)
         .on(reported)
@@ -276,7 +282,7 @@ fn a_recused_case_waits_for_another_body(app: &App) {
         .on(&admitted)
         .json(&json!({"audit_body_id": audit.body.id}))
         .expect(200);
-    app.post(&format!("{path}/open")).by(&audit.evaluator).on(&assigned).expect(409);
+    app.post(&format!("{path}/open")).by(&audit.evaluator).on(&assigned).json(&app.plan()).expect(409);
     app.post(&format!("{path}/accept"))
         .by(&audit.evaluator)
         .on(&assigned)

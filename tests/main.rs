@@ -38,6 +38,7 @@ mod openapi;
 mod organisations;
 mod persons;
 mod plans;
+mod procedure;
 mod process;
 mod proof;
 mod protocol;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(boundary::cases());
     cases.extend(deploy::cases());
     cases.extend(process::cases());
+    cases.extend(procedure::cases());
     cases.extend(proof::cases());
     cases.extend(protocol::cases());
     cases.extend(criteria::cases());

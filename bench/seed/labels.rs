@@ -13,6 +13,7 @@ use gouvtech_catalogue::evaluations::rules::Score;
 use gouvtech_catalogue::evaluations::view::Answer;
 use gouvtech_catalogue::insert_all;
 use gouvtech_catalogue::labels::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report};
+use gouvtech_catalogue::labels::procedure::Procedure;
 use gouvtech_catalogue::labels::rules::{
     ADMISSION_DAYS, ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus, found_scores, obstacles,
 };
@@ -65,9 +66,13 @@ impl Cast {
                 accepted_at: None,
                 frozen: None,
                 disclosures: Json(vec![]),
+                procedure: Json(Procedure::default()),
+                due_at: None,
+                round: 0,
             });
             reports.push(Report {
                 application_id: id,
+                round: 0,
                 recommendation: DecisionOutcome::Granted,
                 summary: "Conforme à la déclaration.".to_owned(),
                 scores: Json(scores.clone()),
@@ -170,6 +175,7 @@ impl Cast {
         Some(Finding {
             application_id,
             criterion: criterion.code.clone(),
+            round: 0,
             result: FindingResult::Compliant,
             value: Some(value),
             score,

@@ -87,6 +87,10 @@ guards! {
     Moderator = (Operator, Moderator);
     LabelOfficer = (Operator, LabelOfficer);
     Accreditor = (Operator, Accreditor);
+    /// A member of the appeal panel.
+    AppealMember = (Operator, AppealMember);
+    /// A party of an appeal, its panel, or an officer.
+    AppealParty = (Vendor) | (Auditor) | (Operator, AppealMember) | (Operator, LabelOfficer);
     /// Who reads which persons are qualified.
     QualificationParty = (Auditor) | (Operator, Accreditor);
     /// Who reads links between organisations.

@@ -105,6 +105,10 @@ fn open(settings: Settings) -> Result<App, String> {
             format!("setting database_url (--database-url, GOUVTECH_DATABASE_URL): {}: {e}", folder.display())
         })?;
     }
+    // Also when every key has a place of its own.
+    std::fs::create_dir_all(&settings.data_dir).map_err(|e| {
+        format!("setting data_dir (--data-dir, GOUVTECH_DATA_DIR): {}: {e}", settings.data_dir.display())
+    })?;
     let applied = migrations::apply(&settings.backend).map_err(|e| {
         format!("setting database_url (--database-url, GOUVTECH_DATABASE_URL): {}: {e}", settings.backend)
     })?;

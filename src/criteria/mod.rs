@@ -10,6 +10,7 @@
 
 pub mod content;
 pub mod editing;
+pub mod impact;
 pub mod model;
 pub mod routes;
 pub mod rules;

@@ -24,6 +24,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         list_themes,
     ];
     all.extend(super::editing::endpoints());
+    all.extend(super::impact::endpoints());
     all
 }
 

@@ -381,6 +381,9 @@ diesel::table! {
         accepted_at -> Nullable<Instant>,
         frozen -> Nullable<Json>,
         disclosures -> Json,
+        procedure -> Json,
+        due_at -> Nullable<Instant>,
+        round -> Integer,
     }
 }
 
@@ -388,9 +391,10 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
-    findings (application_id, criterion) {
+    findings (application_id, criterion, round) {
         application_id -> Id,
         criterion -> Text,
+        round -> Integer,
         result -> Text,
         value -> Nullable<Text>,
         score -> Nullable<Integer>,
@@ -405,8 +409,9 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
-    audit_reports (application_id) {
+    audit_reports (application_id, round) {
         application_id -> Id,
+        round -> Integer,
         recommendation -> Text,
         summary -> Text,
         scores -> Json,
@@ -629,6 +634,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    appeals (id) {
+        id -> Id,
+        version -> Integer,
+        application_id -> Id,
+        organisation_id -> Id,
+        audit_body_id -> Id,
+        subject_id -> Id,
+        label_number -> Nullable<Text>,
+        status -> Text,
+        grounds -> Text,
+        filed_at -> Instant,
+        due_at -> Instant,
+        closed_at -> Nullable<Instant>,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    appeal_opinions (id) {
+        id -> Id,
+        appeal_id -> Id,
+        opinion -> Text,
+        reasons -> Text,
+        actor_id -> Id,
+        given_at -> Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_entries,
     log_nodes,
@@ -667,4 +707,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     person_identities,
     organisation_links,
     interest_declarations,
+    appeals,
+    appeal_opinions,
 );

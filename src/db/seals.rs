@@ -32,7 +32,7 @@ crate::codes! {
         Answers = "answers",
         /// A result of an evaluation, under its number.
         EvaluationResult = "evaluation_result",
-        /// The report of an audit with its findings.
+        /// The report of an audit with its findings, under its round.
         AuditReport = "audit_report",
         LabelDecision = "label_decision",
         /// A published criteria set with its criteria.
@@ -108,8 +108,8 @@ impl Sealed {
     /// Where [`contents`] has it: answers have no number of their own.
     fn place(self, number: i32) -> i32 {
         match self {
-            Self::SolutionVersion | Self::EvaluationResult => number,
-            Self::Answers | Self::AuditReport | Self::LabelDecision | Self::CriteriaSet => 0,
+            Self::SolutionVersion | Self::EvaluationResult | Self::AuditReport => number,
+            Self::Answers | Self::LabelDecision | Self::CriteriaSet => 0,
         }
     }
 }
@@ -212,32 +212,43 @@ pub fn contents(db: &mut Db, kind: Sealed, ids: &[Id]) -> Result<BTreeMap<(Id, i
                 ))
                 .load(db)?;
             // An evaluation without an answer left has a hash too: that of none.
-            grouped(ids, rows.into_iter().map(|row| (row.0, json!(row))))
+            grouped(unnumbered(ids), rows.into_iter().map(|row| ((row.0, 0), json!(row))))
         }
         Sealed::AuditReport => {
             use {audit_reports as r, findings as f};
-            let reports: Vec<(Id, String, String, Document, Id, Instant)> = r::table
+            type Reported = (Id, String, String, Document, Id, Instant);
+            type Found = (Id, String, String, Option<String>, Option<i32>, String, Document, Id, Instant);
+            let reports: Vec<(i32, Reported)> = r::table
                 .filter(r::application_id.eq_any(ids.clone()))
-                .select((r::application_id, r::recommendation, r::summary, r::scores, r::actor_id, r::submitted_at))
+                .select((
+                    r::round,
+                    (r::application_id, r::recommendation, r::summary, r::scores, r::actor_id, r::submitted_at),
+                ))
                 .load(db)?;
-            let found: Vec<(Id, String, String, Option<String>, Option<i32>, String, Document, Id, Instant)> = f::table
+            let found: Vec<(i32, Found)> = f::table
                 .filter(f::application_id.eq_any(ids))
                 .order((f::application_id, f::criterion))
                 .select((
-                    f::application_id,
-                    f::criterion,
-                    f::result,
-                    f::value,
-                    f::score,
-                    f::comment,
-                    f::evidence,
-                    f::actor_id,
-                    f::recorded_at,
+                    f::round,
+                    (
+                        f::application_id,
+                        f::criterion,
+                        f::result,
+                        f::value,
+                        f::score,
+                        f::comment,
+                        f::evidence,
+                        f::actor_id,
+                        f::recorded_at,
+                    ),
                 ))
                 .load(db)?;
-            let ids = reports.iter().map(|row| row.0).collect();
-            let rows = reports.iter().map(|row| (row.0, json!(row))).chain(found.iter().map(|row| (row.0, json!(row))));
-            grouped(ids, rows)
+            let subjects: Vec<(Id, i32)> = reports.iter().map(|(round, row)| (row.0, *round)).collect();
+            // What is being found now is not reported yet.
+            let found = found.iter().filter(|(round, row)| subjects.contains(&(row.0, *round)));
+            let reports = reports.iter().map(|(round, row)| ((row.0, *round), json!(row)));
+            let rows: Vec<_> = reports.chain(found.map(|(round, row)| ((row.0, *round), json!(row)))).collect();
+            grouped(subjects, rows.into_iter())
         }
         Sealed::CriteriaSet => {
             use {criteria as c, criteria_sets as s};
@@ -251,17 +262,21 @@ pub fn contents(db: &mut Db, kind: Sealed, ids: &[Id]) -> Result<BTreeMap<(Id, i
                 .select((c::set_id, c::code, c::position, c::theme, c::content))
                 .load(db)?;
             let ids = sets.iter().map(|row| row.0).collect();
-            let rows = sets.iter().map(|row| (row.0, json!(row))).chain(all.iter().map(|row| (row.0, json!(row))));
-            grouped(ids, rows)
+            let sets = sets.iter().map(|row| ((row.0, 0), json!(row)));
+            grouped(unnumbered(ids), sets.chain(all.iter().map(|row| ((row.0, 0), json!(row)))))
         }
     })
 }
 
 /// One hash for all rows of each of these.
-fn grouped(ids: Vec<Id>, rows: impl Iterator<Item = (Id, Value)>) -> BTreeMap<(Id, i32), String> {
-    let mut groups: BTreeMap<Id, Vec<Value>> = ids.into_iter().map(|id| (id, Vec::new())).collect();
-    for (id, row) in rows {
-        groups.entry(id).or_default().push(row);
+fn grouped(of: Vec<(Id, i32)>, rows: impl Iterator<Item = ((Id, i32), Value)>) -> BTreeMap<(Id, i32), String> {
+    let mut groups: BTreeMap<(Id, i32), Vec<Value>> = of.into_iter().map(|one| (one, Vec::new())).collect();
+    for (one, row) in rows {
+        groups.entry(one).or_default().push(row);
     }
-    groups.into_iter().map(|(id, rows)| ((id, 0), digest(&Value::Array(rows)))).collect()
+    groups.into_iter().map(|(one, rows)| (one, digest(&Value::Array(rows)))).collect()
+}
+
+fn unnumbered(ids: Vec<Id>) -> Vec<(Id, i32)> {
+    ids.into_iter().map(|id| (id, 0)).collect()
 }

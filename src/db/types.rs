@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -111,10 +111,14 @@ impl Instant {
 
     /// When the day of this instant ends.
     pub fn end_of_day(self) -> Self {
-        let paris = chrono_tz::Europe::Paris;
-        let midnight = self.day().succ_opt().and_then(|day| day.and_hms_opt(0, 0, 0));
-        let ends = midnight.and_then(|midnight| midnight.and_local_timezone(paris).earliest());
-        Self(ends.map_or(self.0, |ends| ends.to_utc()))
+        Self::end_of(self.day())
+    }
+
+    /// When a day ends, in legal time in metropolitan France.
+    pub fn end_of(day: NaiveDate) -> Self {
+        let midnight = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
+        let ends = midnight.and_local_timezone(chrono_tz::Europe::Paris).earliest();
+        Self(ends.map_or_else(|| midnight.and_utc(), |ends| ends.to_utc()))
     }
 
     pub fn plus_days(self, days: i64) -> Self {

@@ -53,6 +53,7 @@ fn table(resource: Resource) -> Option<&'static str> {
         Resource::Label => "labels",
         Resource::ServiceAccount => "service_accounts",
         Resource::Accreditation => "accreditations",
+        Resource::Appeal => "appeals",
         Resource::Qualification => "qualifications",
         Resource::OrganisationLink => "organisation_links",
         // What a person asked for and what its age took away have no rows.

@@ -37,16 +37,21 @@ pub fn evaluations(db: &mut Db) -> Result<Check> {
 /// The scores of every report, and of the label it led to, are what was found.
 pub fn audits(db: &mut Db) -> Result<Check> {
     let mut check = Check::new("audit scores");
-    let reports: Vec<Report> =
-        audit_reports::table.order(audit_reports::application_id).select(Report::as_select()).load(db)?;
+    let reports: Vec<Report> = audit_reports::table
+        .order((audit_reports::application_id, audit_reports::round))
+        .select(Report::as_select())
+        .load(db)?;
     for report in reports {
         check.seen += 1;
         let id = report.application_id;
         let application: Application = label_applications::table.find(id).select(Application::as_select()).first(db)?;
         let (_, criteria) = application.criteria(db)?;
-        let computed = found_scores(&criteria, &application.found(db)?);
+        let computed = found_scores(&criteria, &application.found_by(db, report.round)?);
         if report.scores.0 != computed {
             check.found(format!("the scores of the report on application {id} do not follow from its findings"));
+        }
+        if report.round < application.round {
+            continue;
         }
         let given: Vec<Label> =
             labels::table.filter(labels::application_id.eq(id)).select(Label::as_select()).load(db)?;

@@ -32,9 +32,11 @@ impl Reach {
             None => Self::Everything,
         };
         match resource {
-            Resource::ServiceAccount | Resource::Claim | Resource::Qualification | Resource::OrganisationLink => {
-                Self::Nothing
-            }
+            Resource::ServiceAccount
+            | Resource::Claim
+            | Resource::Qualification
+            | Resource::OrganisationLink
+            | Resource::Appeal => Self::Nothing,
             // The register of accreditations names the organisations.
             Resource::Organisation | Resource::Accreditation => Self::Organisations,
             Resource::CriteriaSet => Self::Criteria,

@@ -6,10 +6,12 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use super::model::Application;
+use super::procedure::Procedure;
 use super::rules::{
     ADMISSION_DAYS, ApplicationCommand, ApplicationStatus, DecisionOutcome, EVALUATION_MAX_AGE, PAUSE_AFTER_REFUSAL,
 };
 use super::view::{ApplicationDetails, ApplicationFilter, ApplicationView, SubmitApplication};
+use crate::appeals::Appeal;
 use crate::auth::Principal;
 use crate::auth::guard::{Abandoner, CaseParty, LabelOfficer, Signatory, Vendor};
 use crate::criteria::model::CriteriaSet;
@@ -109,6 +111,9 @@ pub fn begin(
         accepted_at: None,
         frozen: None,
         disclosures: Json(Vec::new()),
+        procedure: Json(Procedure::default()),
+        due_at: None,
+        round: 0,
     };
     application.insert(tx.db)?;
     tx.record(
@@ -238,6 +243,10 @@ pub fn submission(db: &mut Db, application: &Application, now: Instant) -> Resul
             "not_published",
             text!("La solution n’est pas publiée.", "The solution is not published."),
         ));
+    }
+    if Appeal::is_open_for(db, application.solution_id)? {
+        let detail = text!("Un recours est en cours.", "An appeal is open.");
+        faults.push(Fault::body("/solution", "appeal_open", detail));
     }
     let refused_at: Option<Instant> = label_decisions::table
         .inner_join(label_applications::table.on(label_applications::id.eq(label_decisions::application_id)))

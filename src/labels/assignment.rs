@@ -49,10 +49,21 @@ async fn assign_label_application(
     transition(&caller, reply, id, if_match, move |application, tx| {
         application.clone().advance(ApplicationCommand::Assign)?;
         let audit_body = Organisation::audit_body(tx.db, body.accept()?.audit_body_id, "/audit_body_id")?;
+        refuse_challenged(application, &audit_body)?;
         check(tx, application, &Act::new(Stage::Assignment, &audit_body, periods))?;
         assign(application, tx, &audit_body)
     })
     .await
+}
+
+/// A body that was challenged with success does not come back.
+fn refuse_challenged(application: &Application, audit_body: &Organisation) -> Result<()> {
+    if !application.procedure.excludes(audit_body.id) {
+        return Ok(());
+    }
+    let detail =
+        text!("Cet organisme a été récusé dans ce dossier.", "This body was challenged in this case, with success.");
+    Err(Error::invalid(vec![Fault::body("/audit_body_id", "challenged", detail)]))
 }
 
 /// Records an assignment to an independent body.
@@ -83,6 +94,7 @@ async fn reassign_label_application(
         application.advance(ApplicationCommand::Reassign)?;
         let given = body.accept()?;
         let audit_body = Organisation::audit_body(tx.db, given.audit_body_id, "/audit_body_id")?;
+        refuse_challenged(application, &audit_body)?;
         application.release();
         check(tx, application, &Act::new(Stage::Assignment, &audit_body, periods))?;
         application.audit_body_id = Some(audit_body.id);

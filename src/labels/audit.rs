@@ -1,5 +1,6 @@
 //! The audit: findings, report, and the decision by another person.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -9,10 +10,12 @@ use serde_json::json;
 
 use super::applications::transition;
 use super::events::{refused, verify_signature};
+use super::exchange::{hear, is_heard};
 use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
+use super::procedure::Plan;
 use super::rules::{
-    ApplicationCommand, DecisionOutcome, FindingResult, LabelStatus, decision_faults, finding_faults, found_scores,
-    obstacles,
+    ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus, decision_faults,
+    finding_faults, found_scores, obstacles,
 };
 use super::view::{ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
 use crate::auth::guard::{DecisionMaker, Evaluator};
@@ -40,15 +43,17 @@ pub fn person(tx: &mut Tx<'_>) -> Result<Id> {
 
 /// Open the audit
 ///
-/// The evaluator begins: findings can be recorded from now on.
+/// The evaluator begins, with a plan: findings can be recorded from now on.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/open", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
+    request_body = Plan,
     responses((status = 200, description = "Being examined.", body = ApplicationView)))]
 async fn open_label_application(
     caller: Evaluator,
     reply: Reply,
     id: Path<String>,
     if_match: IfMatch,
+    body: Body<Plan>,
 ) -> Result<HttpResponse> {
     let principal = caller.0.clone();
     let periods = reply.app.settings.periods;
@@ -61,15 +66,23 @@ async fn open_label_application(
                 "The case is not accepted yet."
             )));
         }
+        if application.procedure.0.open_challenge().is_some() {
+            return Err(Error::conflict(text!(
+                "Une récusation de l’organisme attend la réponse de l’opérateur.",
+                "A challenge of the body waits for the operator's answer."
+            )));
+        }
         check(tx, application, &Act::new(Stage::Examination, &audit_body, periods))?;
-        open(application, tx)
+        let today = tx.now.day();
+        open(application, tx, body.accept_with(|plan| plan.faults(today))?)
     })
     .await
 }
 
 /// Records the opening.
-pub fn open(application: &mut Application, tx: &mut Tx<'_>) -> Result<()> {
+pub fn open(application: &mut Application, tx: &mut Tx<'_>, plan: Plan) -> Result<()> {
     application.advance(ApplicationCommand::Open)?;
+    application.procedure.0.plan = Some(plan);
     application.store(tx, "open_label_application", json!({"status": ["assigned", "in_audit"]}))
 }
 
@@ -101,6 +114,7 @@ async fn put_finding(
             let audit_body = viewer.acting()?;
             let theme = Some(criterion.theme.as_str());
             check(tx, &mut application, &Act { theme, ..Act::new(Stage::Examination, &audit_body, periods) })?;
+            refuse_what_stands(&application, tx, &code)?;
             let finding = body.accept_with(|finding| finding_faults(criterion, finding))?;
             let score = finding.value.as_deref().and_then(|value| criterion.score_of(value));
             record(&application, tx, &code, finding, score.map(|score| score.ten_thousandths()))?;
@@ -108,6 +122,23 @@ async fn put_finding(
             application.view(tx.db, &viewer)
         })
         .await
+}
+
+/// After corrective action only what was to be mended is examined again, where the earlier
+/// findings still count.
+fn refuse_what_stands(application: &Application, tx: &mut Tx<'_>, code: &str) -> Result<()> {
+    let Some(correction) = application.procedure.correction.as_ref().filter(|_| application.round > 0) else {
+        return Ok(());
+    };
+    let stands = |one: &Finding| one.criterion == code && one.round < application.round;
+    if correction.criteria.iter().any(|one| one == code) || !application.findings(tx.db)?.iter().any(stands) {
+        return Ok(());
+    }
+    let criteria = correction.criteria.join(", ");
+    Err(Error::conflict(text!(
+        "L’action corrective ne porte que sur : {criteria}.",
+        "Corrective action is only about: {criteria}."
+    )))
 }
 
 /// Writes a finding in place of the one before.
@@ -122,6 +153,7 @@ pub fn record(
     Finding {
         application_id: application.id,
         criterion: code.to_owned(),
+        round: application.round,
         result: finding.result,
         value: finding.value,
         score,
@@ -135,7 +167,8 @@ pub fn record(
 
 /// Submit the report
 ///
-/// Once every applicable criterion has a finding. A recommendation, not a decision.
+/// Once every applicable criterion has a finding; after corrective action, a new one for each that
+/// was to be mended. A recommendation, not a decision.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/report", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     request_body = SubmitReport,
@@ -154,11 +187,15 @@ async fn submit_report(
         application.clone().advance(ApplicationCommand::Report)?;
         check(tx, application, &Act::new(Stage::Report, &audit_body, periods))?;
         let (_, criteria) = application.criteria(tx.db)?;
-        let found = application.found(tx.db)?;
+        let found: BTreeMap<String, i32> =
+            application.findings(tx.db)?.into_iter().map(|one| (one.criterion, one.round)).collect();
+        let (round, correction) = (application.round, application.procedure.correction.as_ref());
+        let is_to_find = |code: &String| correction.is_some_and(|one| round > 0 && one.criteria.contains(code));
+        let is_missing = |code: &String| found.get(code).is_none_or(|last| is_to_find(code) && *last < round);
         let report = body.accept_with(|_| {
             criteria
                 .iter()
-                .filter(|criterion| !found.contains_key(&criterion.code))
+                .filter(|criterion| is_missing(&criterion.code))
                 .map(|criterion| {
                     let code = &criterion.code;
                     Fault::body(
@@ -182,6 +219,7 @@ pub fn report_on(application: &mut Application, tx: &mut Tx<'_>, report: SubmitR
     application.advance(ApplicationCommand::Report)?;
     Report {
         application_id: application.id,
+        round: application.round,
         recommendation: report.recommendation,
         summary: report.summary,
         scores: Json(scores),
@@ -189,15 +227,17 @@ pub fn report_on(application: &mut Application, tx: &mut Tx<'_>, report: SubmitR
         submitted_at: tx.now,
     }
     .insert(tx.db)?;
-    tx.seal(Sealed::AuditReport, &[(application.id, 0)])?;
+    tx.seal(Sealed::AuditReport, &[(application.id, application.round)])?;
+    hear(application, tx.now);
     application.store(tx, "submit_report", json!({"status": ["in_audit", "report_submitted"]}))
 }
 
 /// Decide
 ///
 /// By another person of the same body than who examined. Grants, grants with
-/// reservations or refuses, with reasons, held to what was found. A correction
-/// names the decision it corrects; nothing is ever edited.
+/// reservations or refuses, with reasons, held to what was found; what harms waits until the
+/// vendor has commented on the report, or had fifteen days to. A correction names the decision it
+/// corrects; nothing is ever edited. What an appeal sent back, somebody else decides.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/decision", tag = "labels", security(("bearer" = ["auditor:decision_maker"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     request_body = Decide,
@@ -216,9 +256,12 @@ async fn decide_label_application(
     transition(&caller, reply, id, if_match, move |application, tx| {
         let audit_body = Viewer::of(tx.db, Some(&principal))?.acting()?;
         let earlier = application.decisions(tx.db)?;
-        let command = if earlier.is_empty() { ApplicationCommand::Decide } else { ApplicationCommand::Correct };
+        let command = deciding(application);
         application.clone().advance(command)?;
         refuse_examiner(application, tx)?;
+        if command == ApplicationCommand::Decide {
+            refuse_decider(&earlier, tx)?;
+        }
         check(tx, application, &Act::new(Stage::Decision, &audit_body, periods))?;
         let (set, criteria) = application.criteria(tx.db)?;
         let found = application.found(tx.db)?;
@@ -230,8 +273,20 @@ async fn decide_label_application(
             .collect();
         let last = earlier.last().map(|decision| decision.id);
         let today = tx.now.day();
+        let heard = is_heard(application, tx.now);
+        let due = application.due_at.unwrap_or(tx.now).day();
         let decision = body.accept_with(|decision| {
             let mut faults = decision_faults(decision, &against, &minors, today);
+            if decision.outcome != DecisionOutcome::Granted && !heard {
+                faults.push(Fault::body(
+                    "/outcome",
+                    "vendor_not_heard",
+                    text!(
+                        "Ce qui nuit attend les observations du vendeur, ou le {due}.",
+                        "What harms waits for the vendor's comments, or for {due}."
+                    ),
+                ));
+            }
             if decision.corrects != last {
                 faults.push(Fault::body(
                     "/corrects",
@@ -251,7 +306,7 @@ async fn decide_label_application(
 
 /// Who examined does not decide: neither the evaluator, nor who recorded a finding,
 /// nor who wrote the report, under whatever token or identity.
-fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
+pub fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
     let decider = person(tx)?;
     let decider = identities::of(tx.db, decider)?;
     if application.examiners(tx.db)?.is_disjoint(&decider) {
@@ -267,6 +322,31 @@ fn refuse_examiner(application: &Application, tx: &mut Tx<'_>) -> Result<()> {
     )]))
 }
 
+/// Who decided what an appeal sent back does not decide it again.
+fn refuse_decider(earlier: &[Decision], tx: &mut Tx<'_>) -> Result<()> {
+    let decider = person(tx)?;
+    let decider = identities::of(tx.db, decider)?;
+    if !earlier.iter().any(|one| decider.contains(&one.actor_id)) {
+        return Ok(());
+    }
+    Err(Error::forbidden_for(vec![Fault::body(
+        "",
+        "decided_before",
+        text!(
+            "Qui a pris la décision renvoyée ne la reprend pas : une autre personne de l’organisme décide.",
+            "Who made the decision that was sent back does not make it again: another person of the body does."
+        ),
+    )]))
+}
+
+/// Whether a decision is the first on what was reported, or corrects another.
+fn deciding(application: &Application) -> ApplicationCommand {
+    match application.status {
+        ApplicationStatus::Decided => ApplicationCommand::Correct,
+        _ => ApplicationCommand::Decide,
+    }
+}
+
 /// Adds a decision and does what it says.
 pub fn decide(
     application: &mut Application,
@@ -276,8 +356,8 @@ pub fn decide(
     decision: Decide,
     months: u32,
 ) -> Result<()> {
-    let is_first = application.decisions(tx.db)?.is_empty();
-    application.advance(if is_first { ApplicationCommand::Decide } else { ApplicationCommand::Correct })?;
+    application.advance(deciding(application))?;
+    application.due_at = None;
     let solution = Solution::find_by_id(tx.db, application.solution_id)?;
     if decision.outcome != DecisionOutcome::Refused && !solution.status.is_public() {
         return Err(Error::conflict(text!("La solution n’est plus publiée.", "The solution is no longer published.")));

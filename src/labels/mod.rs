@@ -3,11 +3,13 @@
 //!
 //! ```text
 //!         submit            admit               assign            open
-//!  draft ───────▶ submitted ─────▶ admissible ◀───────▶ assigned ─────▶ in_audit
-//!                     │ refuse_admission       recuse                      │ report
-//!                     ▼                                                    ▼
-//!               inadmissible      (abandoned, any time before)    report_submitted ──▶ decided
-//!                                                                             decision
+//!  draft ───────▶ submitted ─────▶ admissible ◀───────▶ assigned ─────▶ in_audit ◀──────┐
+//!                     │ refuse_admission       recuse,                     │ report     │ deliver
+//!                     ▼                        challenge                   ▼            │
+//!               inadmissible      (abandoned, any time before)    report_submitted ──▶ corrective_action
+//!                                                                   │    ▲    require_correction, once
+//!                                                          decision ▼    │ send_back (appeal)
+//!                                                                  decided
 //! ```
 //! Who examines does not decide: the decision is made by another person of the
 //! same body. At every stage body and person have to be accredited, qualified and
@@ -20,7 +22,9 @@ pub mod attested;
 pub mod audit;
 pub mod badge;
 pub mod events;
+pub mod exchange;
 pub mod model;
+pub mod procedure;
 pub mod register;
 pub mod routes;
 pub mod rules;

@@ -8,6 +8,7 @@ use diesel::sql_types::Bool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::procedure::Procedure;
 use super::rules::{ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, Found, LabelStatus, step};
 use super::view::{
     ApplicationDetails, ApplicationFilter, ApplicationView, DecisionView, LabelFilter, LabelScope, LabelView, Parts,
@@ -61,6 +62,12 @@ pub struct Application {
     pub frozen: Option<Json<Freeze>>,
     /// Interests that do not exclude.
     pub disclosures: Json<Vec<Conflict>>,
+    /// What the parties said to each other.
+    pub procedure: Json<Procedure>,
+    /// Until when one of them has to act.
+    pub due_at: Option<Instant>,
+    /// 0: the first examination; 1: the one after corrective action.
+    pub round: i32,
 }
 
 versioned!(Application, label_applications);
@@ -71,6 +78,8 @@ versioned!(Application, label_applications);
 pub struct Finding {
     pub application_id: Id,
     pub criterion: String,
+    /// The examination in which it was found.
+    pub round: i32,
     pub result: FindingResult,
     pub value: Option<String>,
     pub score: Option<i32>,
@@ -85,6 +94,8 @@ pub struct Finding {
 #[diesel(table_name = audit_reports)]
 pub struct Report {
     pub application_id: Id,
+    /// The examination that it reports.
+    pub round: i32,
     pub recommendation: DecisionOutcome,
     pub summary: String,
     pub scores: Json<Scores>,
@@ -202,7 +213,7 @@ impl Application {
     /// Takes it from its body and its evaluator, with all that holds for them alone.
     pub fn release(&mut self) {
         (self.audit_body_id, self.evaluator_id, self.accepted_at, self.frozen) = (None, None, None, None);
-        self.disclosures = Json(Vec::new());
+        (self.disclosures, self.due_at, self.procedure.0.plan) = (Json(Vec::new()), None, None);
     }
 
     /// Themes of the criteria that are to be examined, by code.
@@ -221,7 +232,7 @@ impl Application {
             .load::<Id>(db)?;
         let found = findings::table.filter(findings::application_id.eq(self.id));
         let found: Vec<Id> = found.select(findings::actor_id).load(db)?;
-        let reported = self.report(db)?.map(|report| report.actor_id);
+        let reported = self.reports(db)?.into_iter().map(|report| report.actor_id);
         Ok(journal.into_iter().chain(found).chain(reported).chain(self.evaluator_id).collect())
     }
 
@@ -232,27 +243,51 @@ impl Application {
         tx.record(action, Resource::LabelApplication, self.id, self.version, of_solution(changed, self.solution_id))
     }
 
-    /// What was found since the evaluator accepted.
+    /// What was found last for each criterion, since the evaluator accepted.
     pub fn findings(&self, db: &mut Db) -> Result<Vec<Finding>> {
+        self.findings_by(db, self.round)
+    }
+
+    /// [`Application::findings`] as they were up to and with a round.
+    fn findings_by(&self, db: &mut Db, round: i32) -> Result<Vec<Finding>> {
         let all: Vec<Finding> = findings::table
-            .filter(findings::application_id.eq(self.id))
-            .order(findings::criterion)
+            .filter(findings::application_id.eq(self.id).and(findings::round.le(round)))
+            .order((findings::criterion, findings::round))
             .select(Finding::as_select())
             .load(db)?;
-        Ok(all.into_iter().filter(|one| self.accepted_at.is_none_or(|at| one.recorded_at >= at)).collect())
+        let mut last: BTreeMap<String, Finding> = BTreeMap::new();
+        for one in all.into_iter().filter(|one| self.accepted_at.is_none_or(|at| one.recorded_at >= at)) {
+            last.insert(one.criterion.clone(), one);
+        }
+        Ok(last.into_values().collect())
     }
 
     /// Findings as rules see them.
     pub fn found(&self, db: &mut Db) -> Result<Found> {
+        self.found_by(db, self.round)
+    }
+
+    /// [`Application::found`] as it was up to and with a round.
+    pub fn found_by(&self, db: &mut Db, round: i32) -> Result<Found> {
         Ok(self
-            .findings(db)?
+            .findings_by(db, round)?
             .into_iter()
             .map(|finding| (finding.criterion, (finding.result, finding.score.and_then(Score::stored))))
             .collect())
     }
 
+    /// Reports, the first one first.
+    pub fn reports(&self, db: &mut Db) -> Result<Vec<Report>> {
+        Ok(audit_reports::table
+            .filter(audit_reports::application_id.eq(self.id))
+            .order(audit_reports::round)
+            .select(Report::as_select())
+            .load(db)?)
+    }
+
+    /// The report that a decision is made on.
     pub fn report(&self, db: &mut Db) -> Result<Option<Report>> {
-        Ok(audit_reports::table.find(self.id).select(Report::as_select()).first(db).optional()?)
+        Ok(self.reports(db)?.pop())
     }
 
     pub fn decisions(&self, db: &mut Db) -> Result<Vec<Decision>> {
@@ -278,12 +313,13 @@ impl Application {
         let sees_declarations = matches!(viewer.role(), Some(Role::Auditor | Role::Operator));
         let parts = Parts {
             findings: self.findings(db)?,
-            report: self.report(db)?,
+            reports: self.reports(db)?,
             decisions: self.decisions(db)?,
             declarations: if sees_declarations { Declaration::of_case(db, self.id)? } else { Vec::new() },
         };
         // The vendor reads findings once the report is in, not over the auditor's shoulder.
-        let sees_findings = viewer.role() == Some(Role::Auditor) || parts.report.is_some();
+        let sees_findings = viewer.role() == Some(Role::Auditor)
+            || (!parts.reports.is_empty() && self.status != ApplicationStatus::InAudit);
         Ok(ApplicationView::new(self, parts, sees_findings))
     }
 
@@ -313,7 +349,7 @@ impl Application {
 impl Finding {
     /// Writes it in place of the one before.
     pub fn put(self, db: &mut Db) -> Result<()> {
-        diesel::delete(findings::table.find((self.application_id, self.criterion.clone()))).execute(db)?;
+        diesel::delete(findings::table.find((self.application_id, self.criterion.clone(), self.round))).execute(db)?;
         diesel::insert_into(findings::table).values(self).execute(db)?;
         Ok(())
     }
@@ -397,6 +433,24 @@ impl Label {
             keyset!(Self::matching(filter, today), slice, l::number, l::id, true, |after| after.text().to_owned())
                 .select(Self::as_select())
                 .load(db)?;
+        Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.number.clone()), id: row.id }))
+    }
+}
+
+impl Label {
+    /// Those that are valid or suspended, the oldest first.
+    pub fn open_page(db: &mut Db, today: NaiveDate, slice: &Slice) -> Result<Page<Self>> {
+        use labels as l;
+        let open: Vec<LabelStatus> =
+            LabelStatus::ALL.iter().copied().filter(|one| one.is_valid() || *one == LabelStatus::Suspended).collect();
+        let matching = || {
+            let open = l::status.eq_any(open.clone()).and(l::valid_until.ge(today));
+            l::table.filter(open).into_boxed::<MultiBackend>()
+        };
+        let total = matching().count().get_result(db)?;
+        let rows = keyset!(matching(), slice, l::number, l::id, false, |after| after.text().to_owned())
+            .select(Self::as_select())
+            .load(db)?;
         Ok(slice.page(rows, total, |row: &Self| After { key: Key::Text(row.number.clone()), id: row.id }))
     }
 }

@@ -5,6 +5,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(super::applications::endpoints());
     all.extend(super::assignment::endpoints());
     all.extend(super::audit::endpoints());
+    all.extend(super::exchange::endpoints());
     all.extend(super::attested::endpoints());
     all.extend(super::badge::endpoints());
     all

@@ -29,6 +29,8 @@ crate::codes! {
         InAudit = "in_audit",
         /// Examined; waiting for the decision.
         ReportSubmitted = "report_submitted",
+        /// The vendor mends what was found, once, by a date.
+        CorrectiveAction = "corrective_action",
         Decided = "decided",
         /// Given up before the decision.
         Abandoned = "abandoned",
@@ -41,17 +43,32 @@ crate::codes! {
         Submit = "submit",
         Admit = "admit",
         RefuseAdmission = "refuse_admission",
+        /// Names the audit body that the vendor would have.
+        Propose = "propose",
         Assign = "assign",
         Accept = "accept",
         Recuse = "recuse",
         /// Takes it from one body and gives it to another, or to another person of the same.
         Reassign = "reassign",
         Declare = "declare",
+        /// The vendor says why the body should not examine it.
+        Challenge = "challenge",
+        UpholdChallenge = "uphold_challenge",
+        DismissChallenge = "dismiss_challenge",
         Open = "open",
         RecordFinding = "record_finding",
         Report = "report",
+        /// The vendor says what it has to say to the report.
+        Comment = "comment",
+        RequireCorrection = "require_correction",
+        /// The vendor says that it mended what was found.
+        Deliver = "deliver",
+        /// Nothing was delivered by the date.
+        LapseCorrection = "lapse_correction",
         Decide = "decide",
         Correct = "correct",
+        /// An appeal panel wants it decided again.
+        SendBack = "send_back",
         Abandon = "abandon",
     }
 }
@@ -63,18 +80,31 @@ pub fn step(at: ApplicationStatus, command: ApplicationCommand) -> Option<Applic
         (C::Submit, S::Draft) => Some(S::Submitted),
         (C::Admit, S::Submitted) => Some(S::Admissible),
         (C::RefuseAdmission, S::Submitted) => Some(S::Inadmissible),
+        (C::Propose, S::Draft | S::Submitted | S::Admissible) => Some(at),
         (C::Assign, S::Admissible) => Some(S::Assigned),
-        (C::Accept, S::Assigned) => Some(S::Assigned),
+        (C::Accept | C::Challenge | C::DismissChallenge, S::Assigned) => Some(S::Assigned),
+        (C::UpholdChallenge, S::Assigned) => Some(S::Admissible),
         (C::Recuse, S::Assigned | S::InAudit) => Some(S::Admissible),
         (C::Reassign, S::Assigned | S::InAudit) => Some(S::Assigned),
-        (C::Declare, S::Assigned | S::InAudit | S::ReportSubmitted) => Some(at),
+        (C::Declare, S::Assigned | S::InAudit | S::ReportSubmitted | S::CorrectiveAction) => Some(at),
         (C::Open, S::Assigned) => Some(S::InAudit),
         (C::RecordFinding, S::InAudit) => Some(S::InAudit),
         (C::Report, S::InAudit) => Some(S::ReportSubmitted),
+        (C::Comment, S::ReportSubmitted | S::Decided) => Some(at),
+        (C::RequireCorrection, S::ReportSubmitted) => Some(S::CorrectiveAction),
+        (C::Deliver, S::CorrectiveAction) => Some(S::InAudit),
+        (C::LapseCorrection, S::CorrectiveAction) | (C::SendBack, S::Decided) => Some(S::ReportSubmitted),
         (C::Decide, S::ReportSubmitted) | (C::Correct, S::Decided) => Some(S::Decided),
-        (C::Abandon, S::Draft | S::Submitted | S::Admissible | S::Assigned | S::InAudit | S::ReportSubmitted) => {
-            Some(S::Abandoned)
-        }
+        (
+            C::Abandon,
+            S::Draft
+            | S::Submitted
+            | S::Admissible
+            | S::Assigned
+            | S::InAudit
+            | S::ReportSubmitted
+            | S::CorrectiveAction,
+        ) => Some(S::Abandoned),
         _ => None,
     }
 }
@@ -82,7 +112,18 @@ pub fn step(at: ApplicationStatus, command: ApplicationCommand) -> Option<Applic
 impl ApplicationCommand {
     /// Whether it is possible while a conflict of interest keeps the case frozen.
     pub fn is_possible_when_frozen(self) -> bool {
-        matches!(self, Self::Recuse | Self::Reassign | Self::Declare | Self::Abandon)
+        matches!(
+            self,
+            Self::Recuse
+                | Self::Reassign
+                | Self::Declare
+                | Self::Challenge
+                | Self::UpholdChallenge
+                | Self::DismissChallenge
+                | Self::Comment
+                | Self::SendBack
+                | Self::Abandon
+        )
     }
 }
 
@@ -151,6 +192,14 @@ pub const EVALUATION_MAX_AGE: TimeDelta = TimeDelta::days(183);
 pub const PAUSE_AFTER_REFUSAL: TimeDelta = TimeDelta::days(183);
 /// Twenty working days, counted as four weeks.
 pub const ADMISSION_DAYS: i64 = 28;
+/// A draft that nobody touched for this long is given up.
+pub const IDLE: TimeDelta = TimeDelta::days(90);
+/// The operator answers a challenge within five working days, counted as a week.
+pub const CHALLENGE_DAYS: i64 = 7;
+/// The vendor is heard on a report for this long before a decision harms it.
+pub const COMMENT_DAYS: i64 = 15;
+/// What was found is mended within this.
+pub const CORRECTION_DAYS: u64 = 90;
 /// Reservations are to be lifted within this.
 const RESERVATION_MAX: Months = Months::new(6);
 
@@ -320,9 +369,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_closed_stays_closed(command in prop::sample::select(ApplicationCommand::ALL)) {
+        fn what_is_closed_stays_closed_unless_an_appeal_opens_it(command in prop::sample::select(ApplicationCommand::ALL)) {
             for closed in ApplicationStatus::CLOSED {
-                prop_assert!(step(closed, command).is_none_or(|next| next == closed));
+                let next = step(closed, command);
+                prop_assert!(next.is_none_or(|next| next == closed) || command == ApplicationCommand::SendBack);
             }
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::model::{Application, Decision, Finding, LabelContent, Report};
+use super::procedure::{Challenge, Comment, Correction, Plan, Procedure};
 use super::rules::{ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus};
 use crate::db::{Id, Instant};
 use crate::evaluations::rules::{Score, Scores};
@@ -248,6 +249,13 @@ pub struct ApplicationView {
     pub audit_body_id: Option<Id>,
     /// Whether the audit body has accepted, declaring its independence.
     pub is_accepted: bool,
+    /// The audit body that the vendor would have.
+    pub proposed_audit_body_id: Option<Id>,
+    /// Challenges of audit bodies by the vendor, the first one first.
+    #[schema(max_items = 100)]
+    pub challenges: Vec<Challenge>,
+    /// How the evaluator goes about it, once the audit is open.
+    pub plan: Option<Plan>,
     /// Why the case stands still: it has to be given to others, or given up, unless the cause goes.
     pub frozen: Option<Freeze>,
     /// Interests that do not exclude; public with the label.
@@ -259,8 +267,21 @@ pub struct ApplicationView {
     /// Findings so far; shown to the audit body, and to all parties once the report is in.
     #[schema(max_items = 10000)]
     pub findings: Vec<FindingView>,
-    /// The report, once submitted.
+    /// The report, once submitted; after corrective action the one on it.
     pub report: Option<ReportView>,
+    /// The report before corrective action, if there was any.
+    pub earlier_report: Option<ReportView>,
+    /// What the vendor had to say to the reports.
+    #[schema(max_items = 2)]
+    pub comments: Vec<Comment>,
+    /// Corrective action, if any was required.
+    pub correction: Option<Correction>,
+    /// 0: the first examination; 1: the one after corrective action.
+    #[schema(minimum = 0, maximum = 1)]
+    pub round: i32,
+    /// Until when somebody has to act: the operator on a challenge, the vendor on a report or a
+    /// correction; null when no such time runs.
+    pub due_at: Option<Instant>,
     /// Decisions, oldest first.
     #[schema(max_items = 1000)]
     pub decisions: Vec<DecisionView>,
@@ -288,7 +309,8 @@ crate::represented!(ApplicationView);
 #[derive(Default)]
 pub struct Parts {
     pub findings: Vec<Finding>,
-    pub report: Option<Report>,
+    /// The first one first.
+    pub reports: Vec<Report>,
     pub decisions: Vec<Decision>,
     pub declarations: Vec<Declaration>,
 }
@@ -316,7 +338,14 @@ impl ApplicationView {
             accepted_at: _,
             frozen,
             disclosures,
+            procedure,
+            due_at,
+            round,
         } = application;
+        let Procedure { proposed_audit_body_id, challenges, plan, comments, correction } = procedure.0;
+        let mut reports = parts.reports.into_iter().map(ReportView::from);
+        let (first, second) = (reports.next(), reports.next());
+        let (report, earlier_report) = if second.is_some() { (second, first) } else { (first, None) };
         Self {
             id,
             solution_id,
@@ -329,6 +358,9 @@ impl ApplicationView {
             criteria_set_id: set_id,
             audit_body_id,
             is_accepted: evaluator_id.is_some(),
+            proposed_audit_body_id,
+            challenges,
+            plan,
             frozen: frozen.map(|freeze| freeze.0),
             disclosures: disclosures.0,
             declarations: parts.declarations.into_iter().map(DeclarationView::from).collect(),
@@ -337,7 +369,12 @@ impl ApplicationView {
             } else {
                 Vec::new()
             },
-            report: parts.report.map(ReportView::from),
+            report,
+            earlier_report,
+            comments,
+            correction,
+            round,
+            due_at,
             decisions: parts.decisions.into_iter().map(DecisionView::from).collect(),
             reason: moderation.map(|reason| reason.0),
             created_at,
@@ -369,14 +406,27 @@ pub struct FindingView {
     /// What proves it.
     #[schema(max_items = 20)]
     pub evidence: Vec<Evidence>,
+    /// The examination in which it was found: 1 after corrective action.
+    #[schema(minimum = 0, maximum = 1)]
+    pub round: i32,
     /// When it was recorded.
     pub recorded_at: Instant,
 }
 
 impl From<Finding> for FindingView {
     fn from(finding: Finding) -> Self {
-        let Finding { application_id: _, criterion, result, value, score, comment, evidence, actor_id: _, recorded_at } =
-            finding;
+        let Finding {
+            application_id: _,
+            criterion,
+            round,
+            result,
+            value,
+            score,
+            comment,
+            evidence,
+            actor_id: _,
+            recorded_at,
+        } = finding;
         Self {
             criterion,
             result,
@@ -384,6 +434,7 @@ impl From<Finding> for FindingView {
             score: score.and_then(Score::stored),
             comment,
             evidence: evidence.0,
+            round,
             recorded_at,
         }
     }
@@ -405,7 +456,7 @@ pub struct ReportView {
 
 impl From<Report> for ReportView {
     fn from(report: Report) -> Self {
-        let Report { application_id: _, recommendation, summary, scores, actor_id: _, submitted_at } = report;
+        let Report { application_id: _, round: _, recommendation, summary, scores, actor_id: _, submitted_at } = report;
         Self { recommendation, summary, scores: scores.0.into(), submitted_at }
     }
 }

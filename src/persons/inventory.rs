@@ -279,6 +279,14 @@ pub const HELD: &[Held] = &[
         fate: Fate::KeptUnnamed,
     },
     Held {
+        table: "appeal_opinions",
+        rows: BY_ACTOR,
+        exported: &[("id", Id), ("appeal_id", Id), ("opinion", Words), ("reasons", Words), ("given_at", Instant)],
+        personal: &["actor_id"],
+        why: Why::Label,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
         table: "qualifications",
         rows: BY_ACTOR,
         exported: &[
@@ -392,10 +400,10 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
     (
         "label_applications",
         "version organisation_id solution_version evaluation_id set_id audit_body_id details moderation created_at \
-         updated_at submitted_at admission_due_at decided_at accepted_at frozen disclosures",
+         updated_at submitted_at admission_due_at decided_at accepted_at frozen disclosures procedure due_at round",
     ),
-    ("findings", "value score evidence"),
-    ("audit_reports", "scores"),
+    ("findings", "round value score evidence"),
+    ("audit_reports", "round scores"),
     ("label_decisions", "organisation_id label_number corrects"),
     (
         "labels",
@@ -411,6 +419,11 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
         "id version organisation_id other_id kind since until declarant_id end_reason created_at updated_at",
     ),
     ("interest_declarations", "organisation_id vendor_id since until"),
+    (
+        "appeals",
+        "id version application_id organisation_id audit_body_id subject_id label_number status grounds filed_at due_at \
+         closed_at updated_at",
+    ),
 ];
 
 /// The inventory as a table in Markdown, as docs/PERSONAL-DATA.md carries it.

@@ -24,11 +24,12 @@ use crate::evaluations::view::{Answer, Attestation};
 use crate::independence::check::{Act, Stage, check};
 use crate::independence::rules::Periods;
 use crate::labels::model::Application;
+use crate::labels::procedure::{Method, Plan};
 use crate::labels::rules::{
     ApplicationCommand, DecisionOutcome, FindingResult, decision_faults, finding_faults, obstacles,
 };
 use crate::labels::view::{ApplicationDetails, Decide, PutFinding, Reservation, SubmitReport};
-use crate::labels::{applications, assignment, audit};
+use crate::labels::{applications, assignment, audit, exchange};
 use crate::log::identity::Log;
 use crate::organisations::rules::OrganisationStatus;
 use crate::organisations::{Organisation, OrganisationDetails};
@@ -571,7 +572,17 @@ impl Story {
         tx.on_behalf(&evaluator, at(9), |tx| {
             check(tx, &mut case, &Act::new(Stage::Acceptance, &audit_body, self.periods))?;
             assignment::accept(&mut case, tx)?;
-            audit::open(&mut case, tx)?;
+            let today = tx.now.day();
+            audit::open(
+                &mut case,
+                tx,
+                Plan {
+                    starts_on: today,
+                    ends_on: today + TimeDelta::days(30),
+                    methods: vec![Method::DocumentReview, Method::Demonstration],
+                    sample: "Une instance de démonstration, et les documents joints.".to_owned(),
+                },
+            )?;
             let is_begun = state == "in_audit";
             self.examine(tx, &mut case, entry, is_begun)?;
             if is_begun {
@@ -592,6 +603,10 @@ impl Story {
             "refused" => DecisionOutcome::Refused,
             _ => return Ok(()),
         };
+        if outcome != DecisionOutcome::Granted {
+            let text = "Nous prenons acte du rapport.".to_owned();
+            tx.on_behalf(&signatory, at(10), |tx| exchange::comment(&mut case, tx, text))?;
+        }
         tx.on_behalf(&decider, at(11), |tx| {
             check(tx, &mut case, &Act::new(Stage::Decision, &audit_body, self.periods))?;
             let reservations = entry

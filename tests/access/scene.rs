@@ -143,6 +143,8 @@ impl Scene {
         targets.push(Target { assigned: Some(all.auditor.id), ..qualified });
         let link = plain("organisation-links", "a link", link(app, owner.id, all.other_auditor.id), false, "open");
         targets.push(Target { vendor: Some(owner.id), assigned: Some(all.other_auditor.id), ..link });
+        let appeal = super::states::appeal(app, &all, 900, "filed");
+        targets.push(Target { name: "an appeal".to_owned(), ..appeal });
         let callers = all.callers(app);
         Self { organisations: all, callers, targets, solutions }
     }

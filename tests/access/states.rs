@@ -200,7 +200,9 @@ fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Tar
     app.evaluated(&all.owner, &of);
     let examiner = app.token(Role::Auditor, Some(all.auditor.id), Role::Auditor.duties(), EXAMINER);
     unlink(app, all);
-    let is_examined = matches!(state, "in_audit" | "report_submitted" | "decided" | "frozen");
+    let is_assigned = matches!(state, "assigned" | "challenged" | "accepted");
+    let is_reported = matches!(state, "report_submitted" | "corrective_action" | "decided" | "reserved");
+    let is_examined = is_reported || matches!(state, "in_audit" | "frozen");
     let key = if is_examined {
         app.in_audit(&all.owner, &of, &all.auditor, &examiner)
     } else {
@@ -213,25 +215,42 @@ fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Tar
         drop(done(app, "POST", &format!("/api/v1/label-applications/{key}/{verb}"), token, &body));
     };
     let officer = app.operator();
-    if matches!(state, "submitted" | "admissible" | "inadmissible" | "assigned" | "accepted") {
+    if is_assigned || matches!(state, "submitted" | "admissible" | "inadmissible") {
         step("submit", &all.owner.token, json!({"accepts_terms": true}));
     }
-    if matches!(state, "admissible" | "assigned" | "accepted") {
+    if is_assigned || state == "admissible" {
         step("admit", &officer, Value::Null);
     }
-    if matches!(state, "assigned" | "accepted") {
+    if is_assigned {
         step("assign", &officer, json!({"audit_body_id": all.auditor.id}));
     }
     match state {
         "inadmissible" => step("refuse-admission", &officer, reason()),
         "frozen" => drop(link(app, all.owner.id, all.auditor.id)),
         "abandoned" => step("abandon", &all.owner.token, reason()),
+        "challenged" => step("challenge", &all.owner.token, reason()),
         "accepted" => step("accept", &examiner, json!({"declares_independence": true})),
-        "report_submitted" | "decided" => drop(app.reported(&opened, &examiner, |_, finding| finding)),
+        _ if is_reported => {
+            let gap = json!({"result": "minor", "value": "internal", "comment": "La déclaration n’est pas publiée."});
+            let has_gap = |code: &str| code == "RSP-01" && matches!(state, "corrective_action" | "reserved");
+            drop(app.reported(&opened, &examiner, |code, found| if has_gap(code) { gap.clone() } else { found }));
+        }
         _ => {}
     }
+    let decider = entitled(app, all, Role::Auditor).token.expect("a token");
+    let due_on = app.clock.now().plus_days(60).day();
+    if state == "corrective_action" {
+        let asked = json!({"criteria": ["RSP-01"], "reason": "Publier la déclaration.", "due_on": due_on});
+        step("require-correction", &decider, asked);
+    }
+    if state == "reserved" {
+        step("comment", &all.owner.token, json!({"text": "Nous n’avons pas d’observation."}));
+        let reservation = json!({"criterion": "RSP-01", "text": "Publier la déclaration.", "due_on": due_on});
+        let decision =
+            json!({"outcome": "granted_with_reservations", "reasons": "Presque.", "reservations": [reservation]});
+        step("decision", &decider, decision);
+    }
     if state == "decided" {
-        let decider = entitled(app, all, Role::Auditor).token.expect("a token");
         step("decision", &decider, json!({"outcome": "granted", "reasons": "Le rapport ne relève aucun écart."}));
     }
     Target {
@@ -241,7 +260,7 @@ fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Tar
         state,
         has_parts: true,
         vendor: Some(all.owner.id),
-        assigned: (is_examined || matches!(state, "assigned" | "accepted")).then_some(all.auditor.id),
+        assigned: (is_examined || is_assigned).then_some(all.auditor.id),
         ..Target::default()
     }
 }
@@ -254,9 +273,11 @@ pub fn commands_on_applications_start_from_the_states_of_the_table(app: &App) {
         "admissible",
         "inadmissible",
         "assigned",
+        "challenged",
         "accepted",
         "in_audit",
         "report_submitted",
+        "corrective_action",
         "decided",
         "abandoned",
         "frozen",
@@ -265,6 +286,39 @@ pub fn commands_on_applications_start_from_the_states_of_the_table(app: &App) {
     drive(app, &all, "label-applications", &states, &|state| {
         number.set(number.get() + 1);
         case(app, &all, number.get(), state)
+    });
+}
+
+/// An appeal in this state against the reservations of a new label.
+pub fn appeal(app: &App, all: &Organisations, number: i32, state: &'static str) -> Target {
+    let case = case(app, all, number, "reserved");
+    let path = format!("/api/v1/label-applications/{}", case.key);
+    let decisions = app.get(&path).by(&all.owner.token).expect(200).json()["decisions"].clone();
+    let filed =
+        json!({"subject_id": decisions[0]["id"], "grounds": "Le constat ne dit pas sur quelle version il porte."});
+    let key = app.post(&format!("{path}/appeals")).by(&all.owner.token).json(&filed).expect(201).id();
+    let verdict = match state {
+        "upheld" => Some("uphold"),
+        "sent_back" => Some("send_back"),
+        _ => None,
+    };
+    for member in ["un", "deux"].iter().filter(|_| verdict.is_some()) {
+        let member = app.token(Role::Operator, None, &[Duty::AppealMember], &format!("membre {member}"));
+        let body = json!({"opinion": verdict, "reasons": "Le dossier le montre assez."});
+        done(app, "POST", &format!("/api/v1/appeals/{key}/opinions"), &member, &body);
+    }
+    if state == "withdrawn" {
+        done(app, "POST", &format!("/api/v1/appeals/{key}/withdraw"), &all.owner.token, &Value::Null);
+    }
+    Target { noun: "appeals", name: state.to_owned(), key, state, has_parts: true, ..case }
+}
+
+pub fn commands_on_appeals_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = std::cell::Cell::new(0);
+    drive(app, &all, "appeals", &["filed", "upheld", "sent_back", "withdrawn"], &|state| {
+        number.set(number.get() + 1);
+        appeal(app, &all, number.get(), state)
     });
 }
 
@@ -468,7 +522,7 @@ pub fn who_is_refused_all_the_same(app: &App) {
     let report = json!({"recommendation": "granted", "summary": "Examen complet sur l’échantillon."});
     for (number, state, verb, operation, body) in [
         (11, "assigned", "accept", "accept_label_application", &acceptance),
-        (12, "accepted", "open", "open_label_application", &Value::Null),
+        (12, "accepted", "open", "open_label_application", &app.plan()),
         (13, "in_audit", "report", "submit_report", &report),
         (14, "report_submitted", "decision", "decide_label_application", &decision),
     ] {
@@ -480,6 +534,14 @@ pub fn who_is_refused_all_the_same(app: &App) {
     refuse("decide_label_application", "examiner", &format!("{case}/decision"), &examiner, &decision);
     let decider = entitled(app, &all, Role::Auditor).token.expect("a token");
     done(app, "POST", &format!("{case}/decision"), &decider, &decision);
+
+    let asked = json!({"criteria": ["RSP-01"], "reason": "À publier.", "due_on": app.clock.now().plus_days(9).day()});
+    let case = format!("/api/v1/label-applications/{}", self::case(app, &all, 16, "report_submitted").key);
+    refuse("require_correction", "examiner", &format!("{case}/require-correction"), &examiner, &asked);
+    refuse("require_correction", "unfit", &format!("{case}/require-correction"), &stranger, &asked);
+    let filed = format!("/api/v1/appeals/{}/opinions", appeal(app, &all, 17, "filed").key);
+    let opinion = json!({"opinion": "uphold", "reasons": "Le dossier le montre assez."});
+    refuse("give_opinion", "participant", &filed, &app.operator(), &opinion);
 
     // A finding is not posted.
     let key = self::case(app, &all, 15, "in_audit").key;

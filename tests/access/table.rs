@@ -65,7 +65,17 @@ pub fn lines() -> BTreeMap<String, Line> {
             idle: idle.clone(),
         };
         for word in &line.not {
-            let known = ["colleague", "party", "suspender", "moderator", "reporter", "writer", "examiner", "unfit"];
+            let known = [
+                "colleague",
+                "party",
+                "suspender",
+                "moderator",
+                "reporter",
+                "writer",
+                "examiner",
+                "participant",
+                "unfit",
+            ];
             assert!(known.contains(&word.as_str()), "{}: what is `{word}`?", line.id);
         }
         assert!(["403", "unread"].contains(&suspended.as_str()), "{}: suspended?", line.id);

@@ -217,7 +217,25 @@ impl App {
             .on(&assigned)
             .json(&json!({"declares_independence": true}))
             .expect(200);
-        self.post(&format!("{path}/open")).by(evaluator).on(&accepted).expect(200)
+        self.post(&format!("{path}/open")).by(evaluator).on(&accepted).json(&self.plan()).expect(200)
+    }
+
+    /// How an audit goes about it.
+    pub fn plan(&self) -> Value {
+        let today = self.clock.now().day();
+        json!({
+            "starts_on": today, "ends_on": today + chrono::TimeDelta::days(30), "methods": ["document_review"],
+            "sample": "Une instance en production.",
+        })
+    }
+
+    /// The vendor's word on a report, as it has nothing to say.
+    pub fn commented(&self, vendor: &Party, reported: &Response) -> Response {
+        self.post(&format!("/api/v1/label-applications/{}/comment", reported.id()))
+            .by(&self.token(Role::Vendor, Some(vendor.id), &[Duty::Signatory], "vendor"))
+            .on(reported)
+            .json(&json!({"text": "Nous n’avons pas d’observation."}))
+            .expect(200)
     }
 
     /// Records a finding for every criterion, `change` altering some, and the report.

@@ -209,7 +209,13 @@ application = await ask(operator.POST("/api/v1/label-applications/{id}/assign", 
 application = await ask(evaluator.POST("/api/v1/label-applications/{id}/accept", {
   params: step(), body: { declares_independence: true },
 }));
-application = await ask(evaluator.POST("/api/v1/label-applications/{id}/open", { params: step() }));
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+application = await ask(evaluator.POST("/api/v1/label-applications/{id}/open", {
+  params: step(),
+  body: {
+    starts_on: inDays(1), ends_on: inDays(30), methods: ["document_review"], sample: "Une instance en production.",
+  },
+}));
 for (const { code, best } of criteria) {
   application = await ask(evaluator.PUT("/api/v1/label-applications/{id}/findings/{criterion}", {
     params: { path: { ...applicationPath, criterion: code }, header: from(application) },

@@ -7,6 +7,7 @@ document's own example does not fit, a body.
 
 import base64
 import contextlib
+import datetime
 import itertools
 import json
 import os
@@ -394,7 +395,12 @@ class World:
         return self.label_step(by, "accept", self.assigned(), {"declares_independence": True})
 
     def opened(self, by="auditor"):
-        return self.label_step(by, "open", self.accepted(by))
+        return self.label_step(by, "open", self.accepted(by), self.plan())
+
+    def plan(self):
+        today = datetime.date.today()
+        return {"starts_on": str(today + datetime.timedelta(days=1)), "ends_on": str(today + datetime.timedelta(days=30)),
+                "methods": ["document_review"], "sample": "Une instance en production."}
 
     def examined(self, by="auditor"):
         seen = self.opened(by)
