@@ -126,6 +126,11 @@ impl App {
         self.read_model.get().and_then(ReadModel::now)
     }
 
+    /// The index, if it is there and has all that this instance has committed.
+    pub fn search_as_committed(&self) -> Option<Arc<Live>> {
+        self.search_now().filter(|live| live.follower.has_all())
+    }
+
     /// What signs the cursors of this application's lists.
     pub fn cursor_key(&self) -> Result<CursorKey> {
         self.keys.held().cursor_key(self.store.clock().now()).map_err(Error::Internal)

@@ -51,8 +51,8 @@ pub fn document() -> Value {
     let mut paths = Paths::new();
     let mut components = ComponentsBuilder::new();
     for endpoint in app::endpoints() {
-        components = components.schemas_from_iter(endpoint.schemas);
-        let item = PathItem::new(endpoint.method, endpoint.operation);
+        components = components.schemas_from_iter((endpoint.schemas)());
+        let item = PathItem::new(endpoint.method, (endpoint.operation)());
         match paths.paths.get_mut(&endpoint.path) {
             Some(known) => known.merge_operations(item),
             None => {

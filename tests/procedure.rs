@@ -280,6 +280,9 @@ fn an_appeal_sends_a_decision_back(app: &App) {
     app.get(&path).by(&app.buyer(1).token).expect(403);
 
     case.opinion(&appeal, "operator", "uphold", 403).has_fault(" took_part");
+    let colleague = app.token(Role::Vendor, Some(case.audit.vendor.id), &[], "collègue");
+    app.post("/api/v1/solutions").by(&colleague).json(&json!({"name": "Une autre"})).expect(201);
+    case.opinion(&appeal, "collègue", "uphold", 403).has_fault(" acted_for_a_party");
     let one = case.opinion(&appeal, "un", "send_back", 200).json();
     assert_eq!((&one["status"], &one["opinion_count"], &one["opinions"]), (&json!("filed"), &json!(1), &json!([])));
     case.opinion(&appeal, "un", "send_back", 409);

@@ -17,6 +17,7 @@ use crate::labels::audit::person;
 use crate::labels::model::{Application, Label};
 use crate::labels::rules::{ApplicationCommand, DecisionOutcome};
 use crate::organisations::Viewer;
+use crate::organisations::links::OrganisationLink;
 use crate::persons::identities;
 use crate::{keyset, text, versioned};
 
@@ -163,6 +164,16 @@ impl Appeal {
                 ),
             )]));
         }
+        if acted_for_a_party(tx, self, &member)? {
+            return Err(Error::forbidden_for(vec![Fault::body(
+                "",
+                "acted_for_a_party",
+                text!(
+                    "Qui a agi ici pour le vendeur, pour l’organisme ou pour qui leur est lié ne juge pas du recours.",
+                    "Who acted here for the vendor, the body or whoever is linked to them does not judge the appeal."
+                ),
+            )]));
+        }
         let row = OpinionRow {
             id: Id::new(),
             appeal_id: self.id,
@@ -270,6 +281,19 @@ fn took_part(db: &mut Db, appeal: &Appeal) -> Result<BTreeSet<Id>> {
         .select(changes::actor_id.assume_not_null())
         .load(db)?;
     Ok(application.examiners(db)?.into_iter().chain(acted).collect())
+}
+
+/// Whether a member of the panel ever acted for the vendor, the body, or whoever is linked to them.
+fn acted_for_a_party(tx: &mut Tx<'_>, appeal: &Appeal, member: &BTreeSet<Id>) -> Result<bool> {
+    let today = tx.now.day();
+    let parties = OrganisationLink::group(tx.db, &[appeal.organisation_id, appeal.audit_body_id], today)?;
+    let acted = changes::table
+        .filter(changes::actor_id.eq_any(member.iter().copied().collect::<Vec<_>>()))
+        .filter(changes::organisation_id.eq_any(parties.into_iter().collect::<Vec<_>>()))
+        .select(changes::position)
+        .first::<i64>(tx.db)
+        .optional()?;
+    Ok(acted.is_some())
 }
 
 /// The case is to be decided again; a draft that was begun meanwhile gives way.

@@ -139,12 +139,17 @@ impl Follower {
         u128::from(self.shared.millis().saturating_sub(looked_at)) <= age.as_millis()
     }
 
+    /// Whether listeners have heard of every commit that this process has made so far.
+    pub fn has_all(&self) -> bool {
+        *self.heard.borrow() >= self.shared.commits.count()
+    }
+
     /// Waits until listeners have heard of every commit that this process has made
     /// so far, and answers whether they have; while the journal cannot be read
     /// nobody waits.
     pub async fn caught_up(&self, patience: Duration) -> bool {
         let wanted = self.shared.commits.count();
-        let has_heard = *self.heard.borrow() >= wanted;
+        let has_heard = self.has_all();
         if has_heard || !self.is_up() {
             return has_heard;
         }

@@ -181,15 +181,27 @@ impl Reply {
 
     /// 200 with one resource.
     pub fn one<T: Serialize + ToSchema>(&self, version: i32, view: &T) -> Result<HttpResponse> {
-        let body = match self.wanted::<T>()? {
-            None => serde_json::to_string(view)?,
-            Some(fields) => {
-                let mut value = serde_json::to_value(view)?;
-                keep(&mut value, &fields);
-                value.to_string()
-            }
-        };
-        Ok(self.builder().insert_header((ETAG, tag(version, &body))).body(body))
+        match self.wanted::<T>()? {
+            None => Ok(self.tagged(version, serde_json::to_string(view)?)),
+            Some(fields) => Ok(self.kept(version, serde_json::to_value(view)?, &fields)),
+        }
+    }
+
+    /// [`Reply::one`], written already.
+    pub fn written<T: ToSchema>(&self, version: i32, document: String) -> Result<HttpResponse> {
+        match self.wanted::<T>()? {
+            None => Ok(self.tagged(version, document)),
+            Some(fields) => Ok(self.kept(version, serde_json::from_str(&document)?, &fields)),
+        }
+    }
+
+    fn kept(&self, version: i32, mut value: Value, fields: &BTreeSet<String>) -> HttpResponse {
+        keep(&mut value, fields);
+        self.tagged(version, value.to_string())
+    }
+
+    fn tagged(&self, version: i32, body: String) -> HttpResponse {
+        self.builder().insert_header((ETAG, tag(version, &body))).body(body)
     }
 
     /// 200 with a representation in another form than JSON.

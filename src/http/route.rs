@@ -10,8 +10,9 @@ use utoipa::openapi::{RefOr, Schema};
 pub struct Endpoint {
     pub method: HttpMethod,
     pub path: String,
-    pub operation: Operation,
-    pub schemas: Vec<(String, RefOr<Schema>)>,
+    /// Makes its description, which workers need not: together they are megabytes.
+    pub operation: fn() -> Operation,
+    pub schemas: fn() -> Vec<(String, RefOr<Schema>)>,
     /// Makes the actix route; called once per method and worker.
     pub route: fn(Method) -> Route,
 }
@@ -22,15 +23,19 @@ impl Endpoint {
     where
         P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'a> utoipa::__dev::Tags<'a>,
     {
-        let mut schemas = Vec::new();
-        P::schemas(&mut schemas);
-        let mut operation = P::operation();
-        operation.tags = Some(P::tags().into_iter().map(ToOwned::to_owned).collect());
         Self {
             method: P::methods().into_iter().next().unwrap_or(HttpMethod::Get),
             path: P::path(),
-            operation,
-            schemas,
+            operation: || {
+                let mut operation = P::operation();
+                operation.tags = Some(P::tags().into_iter().map(ToOwned::to_owned).collect());
+                operation
+            },
+            schemas: || {
+                let mut schemas = Vec::new();
+                P::schemas(&mut schemas);
+                schemas
+            },
             route,
         }
     }

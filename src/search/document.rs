@@ -82,6 +82,7 @@ fn entry(
     let entry = Entry {
         id: row.id.to_string(),
         slug: row.slug.clone(),
+        version: version.number,
         name: sheet.name,
         summary: sheet.summary.unwrap_or_default(),
         description: sheet.description.unwrap_or_default(),

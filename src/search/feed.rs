@@ -248,7 +248,7 @@ fn is_whole(opened: &Opened) -> bool {
     }
 }
 
-fn find(searcher: &Searcher, term: &Term) -> tantivy::Result<Option<DocAddress>> {
+pub(super) fn find(searcher: &Searcher, term: &Term) -> tantivy::Result<Option<DocAddress>> {
     for (ord, segment) in (0u32..).zip(searcher.segment_readers()) {
         let index = segment.inverted_index(term.field())?;
         let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };

@@ -14,7 +14,7 @@ use super::analysis::{Word, address, whole, words};
 use super::folder::Folder;
 
 /// Counts changes of what is stored: an index of another number is built anew.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a writer keeps in memory before it writes, in bytes.
 const WRITER_MEMORY: usize = 24_000_000;
@@ -58,6 +58,8 @@ pub struct Entry {
     pub tags: Vec<String>,
     /// What is around it: vendor, names of families, standards.
     pub context: Vec<String>,
+    /// Number of the published version.
+    pub version: i32,
     /// What identifies it exactly: SIREN of the vendor.
     pub numbers: Vec<String>,
     /// Website and repository, in any spelling.
@@ -184,7 +186,7 @@ pub fn document(schema: &Schema, entry: &Entry) -> tantivy::Result<TantivyDocume
     }
     document.add_text(field("whole")?, whole(&entry.name));
     document.add_text(field("name_order")?, name_order(&crate::http::text::fold(&entry.name), &entry.id));
-    let card = serde_json::json!({"id": entry.id, "slug": entry.slug, "name": entry.name});
+    let card = serde_json::json!({"id": entry.id, "slug": entry.slug, "name": entry.name, "version": entry.version});
     document.add_text(field("card")?, card.to_string());
     document.add_text(field("view")?, &entry.view);
     let (tags, context) = (entry.tags.join(" . "), entry.context.join(" . "));

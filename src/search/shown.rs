@@ -1,19 +1,30 @@
-//! What a list shows to anybody, from the snapshot that counted it: nothing of it is asked of
-//! the database.
+//! What a list or a page shows to anybody, from one snapshot: nothing of it is asked of the
+//! database.
 
 use std::time::Duration;
 
 use actix_web::web::block;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet, Searcher};
+use tantivy::{DocSet, Searcher, Term};
 use tokio::time::timeout;
 
-use super::feed::{Search, failed, is_alive};
+use super::feed::{Search, failed, find, is_alive};
 use super::index::name_order;
 use super::question::{Answer, Question};
+use super::suggest::Card;
+use crate::db::Id;
 use crate::error::{Error, Result};
 use crate::http::text::fold;
-use crate::solutions::view::Namesake;
+use crate::solutions::view::{Namesake, with_namesakes};
+
+/// A solution as anybody reads it.
+pub struct One {
+    pub id: Id,
+    /// Number of the published version.
+    pub version: i32,
+    /// JSON.
+    pub document: String,
+}
 
 /// Others of one name that are shown.
 const MOST_NAMESAKES: usize = 1000;
@@ -24,17 +35,29 @@ impl Search {
         let searcher = self.searcher();
         let answer = self.answer_from(&searcher, question)?;
         let views = answer.rows.iter().map(|row| {
-            let (card, mut view) = self.stored(&searcher, row.address)?;
-            let namesakes = self.namesakes(&searcher, &card.id, &fold(&card.name))?;
-            // The view is an object with members.
-            view.pop();
-            view.push_str(",\"possible_duplicates\":");
-            view.push_str(&serde_json::to_string(&namesakes)?);
-            view.push('}');
-            Ok(view)
+            let (card, view) = self.stored(&searcher, row.address)?;
+            self.completed(&searcher, &card, view)
         });
         let views = views.collect::<Result<_>>()?;
         Ok((answer, views))
+    }
+
+    /// What anybody reads of one solution, by id or slug; none where the index knows no public one by it.
+    pub fn one(&self, key: &str) -> Result<Option<One>> {
+        let searcher = self.searcher();
+        let field = if Id::parse(key).is_some() { self.fields.id } else { self.fields.key };
+        let Some(address) = find(&searcher, &Term::from_field_text(field, key)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let (card, view) = self.stored(&searcher, address)?;
+        // Among keys are numbers and addresses too.
+        let Some(id) = Id::parse(&card.id).filter(|_| card.id == key || card.slug == key) else { return Ok(None) };
+        let document = self.completed(&searcher, &card, view)?;
+        Ok(Some(One { id, version: card.version, document }))
+    }
+
+    fn completed(&self, searcher: &Searcher, card: &Card, view: String) -> Result<String> {
+        with_namesakes(view, &self.namesakes(searcher, &card.id, &fold(&card.name))?)
     }
 
     /// Others of the same folded name, in the order of their ids.
@@ -54,7 +77,7 @@ impl Search {
                 while postings.doc() != tantivy::TERMINATED {
                     if is_alive(segment, postings.doc()) {
                         let (card, _) = self.stored(searcher, tantivy::DocAddress::new(ord, postings.doc()))?;
-                        found.extend(crate::db::Id::parse(&card.id).map(|id| Namesake { id, slug: card.slug }));
+                        found.extend(Id::parse(&card.id).map(|id| Namesake { id, slug: card.slug }));
                     }
                     postings.advance();
                 }

@@ -19,6 +19,8 @@ pub struct Card {
     pub id: String,
     pub slug: String,
     pub name: String,
+    /// Number of the published version.
+    pub version: i32,
 }
 
 /// A word of a query may be this much wrong, in letters, and still be corrected.

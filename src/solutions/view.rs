@@ -343,11 +343,30 @@ fn view(
 pub fn public_view(row: Solution, version: SolutionVersion, vendor: Option<&Organisation>) -> Result<String> {
     let nobody = Viewer::default();
     let sight = Sight { viewer: &nobody, is_examiner: false, public_only: true };
-    let mut view = serde_json::to_value(view(row, Some(version), vendor, &sight, Vec::new(), None))?;
+    without_namesakes(&view(row, Some(version), vendor, &sight, Vec::new(), None))
+}
+
+fn without_namesakes(view: &SolutionView) -> Result<String> {
+    let mut view = serde_json::to_value(view)?;
     if let Some(members) = view.as_object_mut() {
         members.remove("possible_duplicates");
     }
     Ok(view.to_string())
+}
+
+/// Completes what [`public_view`] wrote.
+pub fn with_namesakes(mut view: String, namesakes: &[Namesake]) -> Result<String> {
+    // The view is an object with members.
+    view.pop();
+    view.push_str(",\"possible_duplicates\":");
+    view.push_str(&serde_json::to_string(namesakes)?);
+    view.push('}');
+    Ok(view)
+}
+
+/// What anybody reads of one solution, to the byte as the index has it.
+pub fn public_document(view: &SolutionView) -> Result<String> {
+    with_namesakes(without_namesakes(view)?, &view.possible_duplicates)
 }
 
 /// The sheet without what this caller may not read: restricted evidence, names
