@@ -34,6 +34,7 @@ mod kept;
 mod keys;
 mod labels;
 mod limits;
+mod monitor;
 mod openapi;
 mod organisations;
 mod persons;
@@ -52,6 +53,7 @@ mod storage;
 mod store;
 mod support;
 mod tokens;
+mod witnesses;
 
 fn main() -> std::process::ExitCode {
     support::statements::listen();
@@ -80,6 +82,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(independence::cases());
     cases.extend(issuers::cases());
     cases.extend(limits::cases());
+    cases.extend(monitor::cases());
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
     cases.extend(plans::cases());
@@ -94,5 +97,6 @@ fn main() -> std::process::ExitCode {
     cases.extend(storage::cases());
     cases.extend(store::cases());
     cases.extend(tokens::cases());
+    cases.extend(witnesses::cases());
     support::run(cases)
 }

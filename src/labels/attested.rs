@@ -144,7 +144,6 @@ async fn find_bundle(reply: Reply, number: Path<String>, query: Query<BundleQuer
 /// Puts the file of a label together.
 pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Instant) -> Result<Vec<u8>> {
     Label::find(db, number)?;
-    let (_, note) = log.checkpoint(db)?;
     let mut rows = EntryRow::of(db, number)?;
     let events = events(&rows)?;
     let attestations = attested(db, &events)?;
@@ -163,7 +162,18 @@ pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Ins
         rows.extend(EntryRow::of(db, &kid)?);
     }
     rows.sort_by_key(|row| row.position);
-    let mut tree = Tree::open(db)?;
+    let last = rows.last().and_then(|row| u64::try_from(row.position).ok()).unwrap_or_default();
+    let since = since.and_then(|size| u64::try_from(size).ok());
+    // Rather a state that a witness has seen, when it has all that is in the file.
+    let witnessed = log.witnessed(db, 1)?.filter(|shown| {
+        let size = shown.checkpoint.size;
+        last < size && since.is_none_or(|since| since <= size)
+    });
+    let shown = match witnessed {
+        Some(shown) => shown,
+        None => log.shown(db)?,
+    };
+    let mut tree = Tree::open_at(db, shown.checkpoint.size)?;
     let entries = rows
         .into_iter()
         .map(|row| {
@@ -171,17 +181,16 @@ pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Ins
             Ok(Included { index, leaf: Bytes(row.entry.into_bytes()), inclusion: tree.inclusion(index)? })
         })
         .collect::<Result<Vec<_>>>()?;
-    let consistency =
-        since.and_then(|size| u64::try_from(size).ok()).map(|size| consistency(&mut tree, size)).transpose()?;
+    let consistency = since.map(|size| consistency(&mut tree, size)).transpose()?;
     let file = Bundle {
         format: Format::default(),
         attestations,
-        checkpoint: note.to_string(),
+        checkpoint: shown.note.to_string(),
         consistency,
         entries,
         status: lists,
         standing: None,
-        witnesses: Vec::new(),
+        witnesses: shown.witnesses.iter().map(ToString::to_string).collect(),
     };
     let at = Instant(now.0.max(events.last().map_or(now.0, |event| event.at.0)));
     file.seal(log.key()?, at).map_err(broken)

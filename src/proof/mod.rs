@@ -12,7 +12,7 @@
 //! - [`canonical`], [`jws`], [`key`]: one way to write JSON, one way to sign it.
 //! - [`entry`]: what the log holds; [`history`]: where a label stood on a date;
 //!   [`attestation`] and [`status_list`]: the label as a Verifiable Credential.
-//! - [`bundle`]: the file; [`verdict`]: what is found in it.
+//! - [`bundle`]: the file; [`verdict`]: what is found in it; [`monitor`]: what is found in the log itself.
 //!
 //! Whatever has a signature or a hash has exactly one form: what is read is written again, and
 //! must be the same bytes. So no byte of it can be another.
@@ -28,7 +28,9 @@ pub mod history;
 pub mod jws;
 pub mod key;
 pub mod merkle;
+pub mod monitor;
 pub mod note;
+mod report;
 pub mod status_list;
 pub mod tiles;
 pub mod verdict;
