@@ -249,7 +249,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         }
         operation["responses"]["200"]["headers"] = headers;
     }
-    if (is_api || is_log) && method == "get" && (may_be_anonymous || knows_tokens) {
+    if (is_api || is_log || path.starts_with("/contexts/")) && method == "get" && (may_be_anonymous || knows_tokens) {
         operation["responses"]["304"] = json!({"description": "Unchanged since the ETag in If-None-Match."});
     }
     operation["requestBody"]["content"]["application/merge-patch+json"]["schema"]["$ref"]

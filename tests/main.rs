@@ -52,7 +52,9 @@ mod solutions;
 mod storage;
 mod store;
 mod support;
+mod tampering;
 mod tokens;
+mod walkthroughs;
 mod witnesses;
 
 fn main() -> std::process::ExitCode {
@@ -96,7 +98,9 @@ fn main() -> std::process::ExitCode {
     cases.extend(solutions::cases());
     cases.extend(storage::cases());
     cases.extend(store::cases());
+    cases.extend(tampering::cases());
     cases.extend(tokens::cases());
+    cases.extend(walkthroughs::cases());
     cases.extend(witnesses::cases());
     support::run(cases)
 }

@@ -11,7 +11,7 @@ use gouvtech_catalogue::proof::verdict::{Trust, verify};
 use crate::cases;
 use crate::labels::granted;
 use crate::monitor::{append, verify as watch, vkey};
-use crate::support::{App, Response};
+use crate::support::{App, Response, json};
 
 cases![
     what_a_known_witness_hands_in_is_served_and_proves,
@@ -49,7 +49,7 @@ fn cosigned(text: &str, seed: u8, at: u64) -> Note {
 }
 
 fn hand_in(app: &App, note: &Note) -> Response {
-    app.post("/log/cosignatures").bytes("text/plain; charset=utf-8", note.to_string().as_bytes()).send()
+    app.post("/log/cosignatures").json(&json!({"note": note.to_string()})).send()
 }
 
 fn bundle(app: &App, number: &str) -> Vec<u8> {
@@ -100,25 +100,25 @@ fn nobody_else_hands_anything_in(app: &App) {
             answer.has_fault(fault);
         }
     };
-    refused(&cosigned(&text, 3, 1), 422, Some(" unknown_witness"));
-    refused(&note(app), 422, Some(" unknown_witness"));
+    refused(&cosigned(&text, 3, 1), 422, Some("/note unknown_witness"));
+    refused(&note(app), 422, Some("/note unknown_witness"));
     let good = cosigned(&text, 1, 1);
     let other = cosigned(&text, 1, 2);
     // A line of another text, under a name that is known.
     let state = Checkpoint::parse(&text).expect("a checkpoint");
     let forged = Checkpoint { root: Hash::of(b"another"), ..state.clone() };
     let swapped = Note::new(forged.to_string(), good.lines().to_vec()).expect("a note");
-    refused(&swapped, 422, Some(" wrong_signature"));
+    refused(&swapped, 422, Some("/note wrong_signature"));
     refused(&cosigned(&forged.to_string(), 1, 1), 409, None);
     let later = Checkpoint { size: state.size + 1, ..state.clone() };
-    refused(&cosigned(&later.to_string(), 1, 1), 422, Some(" beyond_the_log"));
+    refused(&cosigned(&later.to_string(), 1, 1), 422, Some("/note beyond_the_log"));
     let elsewhere = Checkpoint { origin: "other.example/log".to_owned(), ..state.clone() };
-    refused(&cosigned(&elsewhere.to_string(), 1, 1), 422, Some(" another_log"));
-    for bad in [&b""[..], b"no note", b"\xff\xfe", b"a\n\n\xe2\x80\x94 b AAAAAAA=\n"] {
-        app.post("/log/cosignatures").bytes("text/plain", bad).expect(400);
+    refused(&cosigned(&elsewhere.to_string(), 1, 1), 422, Some("/note another_log"));
+    for bad in ["no note", "a\n\n— b AAAAAAA=\n", "\n\n— b AAAAAAA=\n"] {
+        app.post("/log/cosignatures").json(&json!({"note": bad})).expect(422).has_fault("/note not_a_note");
     }
-    app.post("/log/cosignatures").bytes("application/json", b"{}").expect(415);
-    app.post("/log/cosignatures").bytes("text/plain", &vec![b'a'; 300_000]).expect(413);
+    app.post("/log/cosignatures").json(&json!({"note": "a".repeat(40_000)})).expect(422);
+    app.post("/log/cosignatures").bytes("text/plain", b"a").expect(415);
     assert_eq!(note(app).lines().len(), 1, "nothing of it was kept");
     assert_eq!((hand_in(app, &good).status, hand_in(app, &other).status), (204, 204), "the control");
     // Without a witness in the settings nobody is one.
@@ -178,7 +178,7 @@ fn a_file_waits_for_no_witness(app: &App) {
     assert_eq!(hand_in(app, &cosigned(note(app).text(), 1, 1)).status, 204);
     let path = format!("/api/v1/solutions/{}", audit.solution);
     let read = app.get(&path).by(&app.operator()).expect(200);
-    let body = crate::support::json!({"code": "security", "reason": "Faille exploitée."});
+    let body = json!({"code": "security", "reason": "Faille exploitée."});
     app.post(&format!("{path}/suspend")).by(&app.operator()).on(&read).json(&body).expect(200);
     let file = bundle(app, &number);
     assert!(Bundle::parse(&file).expect("a file").witnesses.is_empty(), "what came since is in the file");

@@ -63,7 +63,7 @@ enum Command {
     Retention(retention::Retention),
     /// Print the OpenAPI document
     Openapi,
-    /// Sign a decision as an audit body, without network or database, and print the signature
+    /// Sign a decision as an audit body, or that it has its key, without network or database, and print the signature
     Sign(sign::Sign),
     /// Check a file that proves a label, without network or database, or a whole log over the network; exit code 1 when it does not hold, 2 when it cannot be read
     Verify(verify::Verify),
@@ -142,7 +142,7 @@ fn open(settings: Settings) -> Result<App, String> {
         tracing::info!(keys = entered.0, labels = entered.1, "entered in the log: keys, labels from before it");
     }
     // Remembered by the key that signs now: the one before may leave the file at the next start.
-    app.store.read_here(|db| app.log.checkpoint(db)).map_err(|e| e.to_string())?;
+    app.store.read_here(|db| app.log.keep_up(db)).map_err(|e| e.to_string())?;
     Ok(app)
 }
 

@@ -124,7 +124,8 @@ fn cosigned(key: &Path, name: &str, note: &str) -> Result<String, String> {
 }
 
 fn hand_in(agent: &ureq::Agent, url: &str, note: &str) -> Result<(), String> {
-    match agent.post(url).header("content-type", "text/plain; charset=utf-8").send(note) {
+    let body = serde_json::json!({"note": note}).to_string();
+    match agent.post(url).header("content-type", "application/json").send(&body) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{url}: {error}")),
     }

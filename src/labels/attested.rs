@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::web::Path;
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -17,6 +18,7 @@ use super::rules::LabelStatus;
 use crate::db::schema::labels;
 use crate::db::{Db, Instant};
 use crate::error::{Error, Fault, Result};
+use crate::http::conditional::fingerprint;
 use crate::http::route::Endpoint;
 use crate::http::{Query, Reply};
 use crate::log::broken;
@@ -31,7 +33,7 @@ use crate::proof::{attestation, history, jws};
 use crate::{endpoints, query_parameters, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![find_attestation, find_bundle, find_label_status, find_status_list]
+    endpoints![find_attestation, find_bundle, find_label_status, find_status_list, find_label_context]
 }
 
 /// Of which day.
@@ -257,6 +259,19 @@ async fn find_status_list(reply: Reply, purpose: Path<String>) -> Result<HttpRes
     let log = Arc::clone(&reply.app.log);
     let list = reply.app.store.read(move |db| status_list(db, &log, purpose)).await?;
     reply.text("application/vc+jwt", list.into_bytes(), &[])
+}
+
+/// What the members of an attestation mean
+///
+/// A JSON-LD context (W3C JSON-LD 1.1), which attestations name. It never changes: another would be `v2`.
+#[utoipa::path(get, path = "/contexts/label/v1", tag = "labels", security(()),
+    responses((status = 200, description = "The context.", body = Object, content_type = "application/ld+json")))]
+async fn find_label_context() -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok()
+        .content_type("application/ld+json")
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((ETAG, format!("\"v0.{}\"", fingerprint(attestation::OWN_CONTEXT.as_bytes()))))
+        .body(attestation::OWN_CONTEXT))
 }
 
 /// As the labels stand after the last entry of the log.

@@ -103,13 +103,13 @@ impl Walk {
         let Ok(entry) = LogEntry::parse(row.entry.as_bytes()) else {
             return Err(format!("entry {position} is not in its one form"));
         };
-        let (subject, number) = match &entry {
-            LogEntry::Label(event) => (event.label.as_str(), event.label_seq),
-            LogEntry::Key(event) => (event.kid.as_str(), event.key_seq),
-            LogEntry::Refusal(_) => ("", 0),
+        let (subject, number, at) = match &entry {
+            LogEntry::Label(event) => (event.label.as_str(), event.label_seq, event.at),
+            LogEntry::Key(event) => (event.kid.as_str(), event.key_seq, event.at),
+            LogEntry::Refusal(refusal) => ("", 0, refusal.at),
         };
-        if subject != row.subject || i32::try_from(number) != Ok(row.subject_seq) {
-            return Err(format!("entry {position} is kept under another subject"));
+        if subject != row.subject || i32::try_from(number) != Ok(row.subject_seq) || at != row.logged_at {
+            return Err(format!("entry {position} is kept under another subject or instant"));
         }
         if !subject.is_empty() {
             let last = self.seen.entry(subject.to_owned()).or_default();

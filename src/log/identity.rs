@@ -108,17 +108,22 @@ impl Log {
         Verifier::new(&self.origin, Kind::Ed25519, key.public())
     }
 
-    /// The state of the tree, signed. The same state always alike; the latest one is remembered
-    /// outside the database.
+    /// The state of the tree, signed; the latest one is remembered outside the database.
     pub fn checkpoint(&self, db: &mut Db) -> Result<(Checkpoint, Note)> {
-        let mut tree = Tree::open(db)?;
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size: tree.size, root: tree.root()?, extensions: Vec::new() };
-        let note = checkpoint.sign(self.key()?).map_err(broken)?;
+        let (checkpoint, note) = self.now(db)?;
         // Who reads gets an answer all the same.
         if let Err(error) = self.remember(&checkpoint, &note) {
             tracing::error!(%error, "the state of the log is not remembered outside the database");
         }
+        Ok((checkpoint, note))
+    }
+
+    /// The same state always alike.
+    fn now(&self, db: &mut Db) -> Result<(Checkpoint, Note)> {
+        let mut tree = Tree::open(db)?;
+        let checkpoint =
+            Checkpoint { origin: self.origin.clone(), size: tree.size, root: tree.root()?, extensions: Vec::new() };
+        let note = checkpoint.sign(self.key()?).map_err(broken)?;
         Ok((checkpoint, note))
     }
 
@@ -137,7 +142,11 @@ impl Log {
     /// Remembers the state of the tree, if it has grown since.
     pub fn keep_up(&self, db: &mut Db) -> Result<()> {
         let is_known = Tree::open(db)?.size <= *self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_known { Ok(()) } else { self.checkpoint(db).map(|_| ()) }
+        if is_known {
+            return Ok(());
+        }
+        let (checkpoint, note) = self.now(db)?;
+        self.remember(&checkpoint, &note)
     }
 
     /// Writes a later state over an earlier one, whoever wrote that: instances may share the folder.
@@ -148,6 +157,9 @@ impl Log {
             return Ok(());
         }
         let named = |e: std::io::Error| Error::Internal(format!("{}: {e}", self.memory.display()));
+        if let Some(folder) = self.memory.parent() {
+            std::fs::create_dir_all(folder).map_err(named)?;
+        }
         let _held = hold(&self.memory).map_err(named)?;
         let is_earlier = match self.memory() {
             // The first time of a process also under the key that signs now: that of before may leave.

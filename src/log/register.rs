@@ -114,6 +114,7 @@ fn of_labels(db: &mut Db, said: &Said, _: Instant) -> Result<Option<String>> {
 
 fn of_decisions(db: &mut Db, said: &Said, began_at: Instant) -> Result<Option<String>> {
     let (mut after, mut count) = (Id(uuid::Uuid::nil()), 0);
+    let mut refusals = said.refusals.clone();
     loop {
         let part: Vec<(Decision, Application)> = label_decisions::table
             .inner_join(label_applications::table.on(label_applications::id.eq(label_decisions::application_id)))
@@ -134,14 +135,15 @@ fn of_decisions(db: &mut Db, said: &Said, began_at: Instant) -> Result<Option<St
                         && event.signature == decision.content.0.signature
                         && decision.label_number.as_ref().is_none_or(|number| *number == event.label)
                 }
-                None => {
-                    said.refusals.contains(&refusal_hash(&application, &decision)?) || decision.decided_at < began_at
-                }
+                None => refusals.remove(&refusal_hash(&application, &decision)?) || decision.decided_at < began_at,
             };
             if !is_same {
                 return Ok(Some(format!("decision {id} is another in the register than in the log")));
             }
         }
+    }
+    if !refusals.is_empty() {
+        return Ok(Some(format!("{} decisions against a label are in the log alone", refusals.len())));
     }
     let is_gone = said.decisions.len() != count;
     Ok(is_gone.then(|| format!("the log has {} decisions on labels, the register {count}", said.decisions.len())))

@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
+use actix_web::web::{Data, Path};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::tree::{EntryRow, Tree};
 use crate::app::App;
 use crate::db::{Actor, Db};
 use crate::error::{Error, Result};
-use crate::http::Query;
-use crate::http::body::receive;
 use crate::http::conditional::fingerprint;
 use crate::http::route::Endpoint;
+use crate::http::{Body, Query};
 use crate::proof::tiles::{Content, Tile, WIDTH, encode_entries};
 use crate::{endpoints, query_parameters};
 
@@ -42,6 +41,16 @@ pub struct CheckpointQuery {
 }
 
 query_parameters!(CheckpointQuery);
+
+/// What a witness hands in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"note": "catalogue.example/log\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— witness.example/1 AAAAAGtJ0gAAAAAAAA==\n"}))]
+pub struct HandIn {
+    /// A signed note: the checkpoint as it was, an empty line, the witness's line.
+    #[schema(min_length = 1, max_length = 32768)]
+    pub note: String,
+}
 
 fn answer(media: &'static str, caching: &'static str, body: impl Into<Vec<u8>>) -> HttpResponse {
     let body = body.into();
@@ -80,15 +89,14 @@ async fn find_checkpoint(app: Data<App>, query: Query<CheckpointQuery>) -> Resul
 /// It is served with the checkpoint, and goes into the files that prove labels. The same again,
 /// or a later one over the same state, takes the place of the earlier.
 #[utoipa::path(post, path = "/log/cosignatures", tag = "log", security(()),
-    request_body(content = String, content_type = "text/plain", description = "The note."),
+    request_body = HandIn,
     responses((status = 204, description = "It is kept."),
         (status = 409, description = "The log had another state when it had so many entries: keep the note, it is evidence."),
         (status = 422, description = "Another log, a state that is not reached yet, no known witness, or a wrong signature.")))]
-async fn create_cosignature(request: HttpRequest, payload: Payload) -> Result<HttpResponse> {
-    let (app, bytes) = receive(&request, payload.into_inner(), &["text/plain"]).await?;
+async fn create_cosignature(app: Data<App>, body: Body<HandIn>) -> Result<HttpResponse> {
     app.log.refuse_if_broken()?;
     let log = Arc::clone(&app.log);
-    app.store.write(Actor::System, move |tx| log.take(tx, &bytes)).await?;
+    app.store.write(Actor::System, move |tx| log.take(tx, &body.accept()?.note)).await?;
     Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish())
 }
 
@@ -115,11 +123,15 @@ async fn find_log_key(app: Data<App>) -> Result<HttpResponse> {
 async fn find_tile(app: Data<App>, path: Path<(String, String)>) -> Result<HttpResponse> {
     let (level, tile) = path.into_inner();
     let tile = Tile::parse(&format!("tile/{level}/{tile}")).ok_or_else(Error::not_found)?;
-    let bytes = app.store.read(move |db| bytes(db, tile)).await?;
+    let bytes = app.store.read(move |db| bytes_of(db, tile)).await?;
     Ok(answer("application/octet-stream", if tile.width == WIDTH { FOR_EVER } else { PART }, bytes))
 }
 
-fn bytes(db: &mut Db, tile: Tile) -> Result<Vec<u8>> {
+/// A tile as it is served.
+///
+/// # Errors
+/// 404: it is not there, or not as wide.
+pub fn bytes_of(db: &mut Db, tile: Tile) -> Result<Vec<u8>> {
     let mut tree = Tree::open(db)?;
     let there = Tile::at(tile.content, tile.index, tree.size).ok_or_else(Error::not_found)?;
     if there.width < tile.width {

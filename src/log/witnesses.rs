@@ -88,14 +88,12 @@ impl Log {
     /// Keeps what a witness hands in: a checkpoint of this log with its line, or those of several.
     ///
     /// # Errors
-    /// 400: it is no note over a checkpoint. 422: of another log, not yet reached, by nobody that is
+    /// 422: it is no note over a checkpoint, of another log, not yet reached, by nobody that is
     /// known, or not signed. 409: the log was another when it had so many entries.
-    pub fn take(&self, tx: &mut Tx<'_>, bytes: &[u8]) -> Result<()> {
-        let malformed = |detail| Error::malformed(vec![Fault::body("", "not_a_note", detail)]);
-        let refuse = |code, detail| Error::invalid(vec![Fault::body("", code, detail)]);
-        let no_text = |_| malformed(text!("Ce n’est pas du texte.", "This is no text."));
-        let note = Note::parse(std::str::from_utf8(bytes).map_err(no_text)?).map_err(malformed)?;
-        let given = Checkpoint::parse(note.text()).map_err(malformed)?;
+    pub fn take(&self, tx: &mut Tx<'_>, note: &str) -> Result<()> {
+        let refuse = |code, detail| Error::invalid(vec![Fault::body("/note", code, detail)]);
+        let note = Note::parse(note).map_err(|detail| refuse("not_a_note", detail))?;
+        let given = Checkpoint::parse(note.text()).map_err(|detail| refuse("not_a_note", detail))?;
         if given.origin != self.origin || !given.extensions.is_empty() {
             let detail = text!("C’est l’état d’un autre journal.", "This is the state of another log.");
             return Err(refuse("another_log", detail));
