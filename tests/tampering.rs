@@ -179,12 +179,15 @@ impl Chance {
     }
 }
 
+/// What is done to the database.
+type Make = dyn Fn(&mut Db) -> Result<(), String>;
+
 /// One manipulation: of what kind, how, and whether who makes it also has what the server
 /// remembers outside the database.
 pub struct Manipulation {
     pub kind: &'static str,
     pub what: String,
-    pub make: Box<dyn Fn(&mut Db) -> Result<(), String>>,
+    pub make: Box<Make>,
     pub takes_memory: bool,
 }
 

@@ -129,11 +129,10 @@ fn open(settings: Settings) -> Result<App, String> {
             let is_first = Tree::open(tx.db)?.size == 0;
             let keys = app.log.enter_keys(tx)?;
             let mut labels = 0;
-            while is_first {
-                match crate::labels::events::enter_what_was_there(tx, &app.log)? {
-                    0 => break,
-                    more => labels += more,
-                }
+            let mut more = usize::from(is_first);
+            while more > 0 {
+                more = crate::labels::events::enter_what_was_there(tx, &app.log)?;
+                labels += more;
             }
             Ok((keys, labels))
         })

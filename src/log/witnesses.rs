@@ -46,6 +46,9 @@ impl Log {
 
     /// The latest state that at least so many witnesses have seen; none when there is none.
     pub fn witnessed(&self, db: &mut Db, count: usize) -> Result<Option<Shown>> {
+        if self.witnesses.is_empty() {
+            return Ok(None);
+        }
         let keys: Vec<String> = self.witnesses.iter().map(ToString::to_string).collect();
         let sizes: Vec<i64> = log_cosignatures::table
             .filter(log_cosignatures::witness.eq_any(keys))
