@@ -71,6 +71,8 @@ faults *args:
 nightly:
     cargo build --release --locked
     GOUVTECH_FAULTS=long cargo test --release --locked --test faults
+    # A million changed proofs, none of which may be believed.
+    cargo test --release --locked --lib -- --ignored no_proof_of_a_million
     just bench-writes
     just contract long
     just injection

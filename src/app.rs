@@ -28,7 +28,7 @@ use crate::http::page::CursorKey;
 use crate::http::rates::Rates;
 use crate::http::route::{self, Endpoint};
 use crate::kept::Kept;
-use crate::log::identity::Log;
+use crate::log::identity::{Log, Remembers};
 use crate::metrics::Metrics;
 use crate::search::{Live, ReadModel};
 use crate::service_accounts::secret::Hasher;
@@ -102,7 +102,8 @@ impl App {
         if self.read_model.get().is_none() {
             let folder = self.settings.data_dir.join("search");
             // After the index: an answer made from it before it changed must not hold after.
-            let others = vec![Arc::clone(&self.kept) as Arc<dyn Listener>];
+            let remembers = Remembers { log: Arc::clone(&self.log), store: self.store.aside() };
+            let others = vec![Arc::clone(&self.kept) as Arc<dyn Listener>, Arc::new(remembers)];
             let _another_was_faster = self.read_model.set(ReadModel::start(self.store.clone(), folder, others)?);
         }
         Ok(())

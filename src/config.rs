@@ -16,6 +16,8 @@ use crate::auth::issuers::IssuerSettings;
 use crate::auth::token::MAX_LIFETIME;
 use crate::db::{Backend, Limits};
 use crate::independence::rules::Periods;
+use crate::log::witnesses;
+use crate::proof::note::Verifier;
 
 /// What was given, from any source.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -41,6 +43,10 @@ pub struct Given {
     /// Ed25519 keys in PKCS#8 PEM of the transparency log, the one that signs first; instances share the file [default: log-key.pem in the data folder, made at first start]
     #[arg(long, env = "GOUVTECH_LOG_KEY", value_name = "FILE", global = true)]
     pub log_key: Option<PathBuf>,
+
+    /// Keys of the witnesses whose cosignatures of the log are kept and served, each as a vkey of signature type 4 [default: none]
+    #[arg(long, env = "GOUVTECH_WITNESS_KEY", value_name = "LIST", value_delimiter = ',', global = true)]
+    pub witness_key: Option<Vec<String>>,
 
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "GOUVTECH_BIND", value_name = "ADDRESS", global = true)]
@@ -308,6 +314,7 @@ pub struct Settings {
     pub log_key: PathBuf,
     /// The same of the log's key.
     pub may_make_log_key: bool,
+    pub witnesses: Vec<Verifier>,
     pub bind: SocketAddr,
     pub issuers: Vec<IssuerSettings>,
     pub issuer: String,
@@ -414,6 +421,8 @@ impl Settings {
             signing_key: signing_key.unwrap_or_else(|| data_dir.join("signing-key.pem")),
             may_make_log_key: log_key.is_none(),
             log_key: log_key.unwrap_or_else(|| data_dir.join("log-key.pem")),
+            witnesses: witnesses::read(&setting!(witness_key, Vec::new()))
+                .map_err(|reason| named("witness_key", &reason))?,
             data_dir,
             bind: setting!(bind, SocketAddr::from(([127, 0, 0, 1], 8080))),
             issuer,

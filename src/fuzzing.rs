@@ -31,6 +31,8 @@ use crate::import::organisations::Organisations;
 use crate::import::report::Flaw;
 use crate::import::solutions::Solutions;
 
+pub mod proof;
+
 static CONTRACT: LazyLock<Contract> =
     LazyLock::new(|| Contract::new(crate::openapi::document()).expect("the document is one"));
 
@@ -379,7 +381,7 @@ pub fn json_body(data: &[u8]) {
 pub type Oracle = fn(&[u8]);
 
 /// Each target of `fuzz/` and what it holds.
-pub const TARGETS: [(&str, Oracle); 10] = [
+pub const TARGETS: [(&str, Oracle); 17] = [
     ("cursor", cursor),
     ("query", query),
     ("if_match", if_match),
@@ -390,6 +392,13 @@ pub const TARGETS: [(&str, Oracle); 10] = [
     ("import_csv", import_csv),
     ("text", text),
     ("json", json_body),
+    ("note", proof::note),
+    ("checkpoint", proof::checkpoint),
+    ("vkey", proof::vkey),
+    ("jws", proof::jws),
+    ("entry", proof::entry),
+    ("tile", proof::tile),
+    ("bundle", proof::bundle),
 ];
 
 #[cfg(test)]

@@ -209,7 +209,10 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
     when(has_id || matches!(path.as_str(), "/metrics" | "/.well-known/security.txt"), &[Code::NotFound]);
     when(!is_probe, &[Code::RateLimited]);
     when(is_api, &[Code::NotAcceptable, Code::UriTooLong, Code::HeadersTooLarge, Code::Unavailable]);
-    when(path == "/readyz" || path.starts_with("/log/"), &[Code::Unavailable]);
+    let is_log = path.starts_with("/log/");
+    when(path == "/readyz" || is_log, &[Code::Unavailable]);
+    when(is_log && operation["responses"].get("404").is_some(), &[Code::NotFound]);
+    when(is_log && method == "post", &[Code::StateConflict, Code::StorageFull]);
     when(has_body, &[Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     when(needs_match, &[Code::PreconditionFailed, Code::PreconditionRequired]);
     when(writes, &[Code::StateConflict, Code::ValidationFailed, Code::StorageFull]);
@@ -247,7 +250,7 @@ fn complete((path, method, operation): (String, String, &mut Value)) -> Option<S
         }
         operation["responses"]["200"]["headers"] = headers;
     }
-    if is_api && method == "get" && (may_be_anonymous || knows_tokens) {
+    if (is_api || is_log || path.starts_with("/contexts/")) && method == "get" && (may_be_anonymous || knows_tokens) {
         operation["responses"]["304"] = json!({"description": "Unchanged since the ETag in If-None-Match."});
     }
     operation["requestBody"]["content"]["application/merge-patch+json"]["schema"]["$ref"]

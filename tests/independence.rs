@@ -292,22 +292,47 @@ fn the_register_tells_every_step_and_hides_candidates(app: &App) {
     assert_eq!(reasons, [false, true, true, false, true], "what harms is reasoned");
 }
 
+/// The seed of RFC 8037 appendix A, and that of the documentation of signed notes.
+const RFC_8037: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+const NEUMANN: &str = "gQoUAtUUbI2E8kQzMPVAgOv5juF9nHT2JS_F1ccoMXM";
+
+/// That somebody has the key, for the accreditation at this address.
+fn possessed(app: &App, path: &str, seed: &str) -> String {
+    use gouvtech_catalogue::proof::{encoding, key::SigningKey, possession};
+    let seed = encoding::of_base64url(seed).expect("base64url").try_into().expect("32 bytes");
+    let id = path.rsplit('/').next().and_then(gouvtech_catalogue::db::Id::parse).expect("an id");
+    let key = SigningKey::from_seed(&seed).expect("a key");
+    possession::prove(&key, id, &app.inner.log.origin, app.clock.now()).expect("a proof")
+}
+
 fn keys_are_registered_once_listed_and_revoked(app: &App) {
     let (one, other) = (app.audit_body(1), app.audit_body(2));
     let (one, other) = (accreditation(app, one.id), accreditation(app, other.id));
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
-    let named = json!({"name": "un.example/labels", "jwk": jwk});
-    done(accreditor(app, &one, "register-key", named.clone()));
+    let named = |path: &str| json!({"name": "un.example/labels", "jwk": jwk, "proof": possessed(app, path, RFC_8037)});
+    // Who has not the key, or has it for another body or catalogue, does not register it.
+    let mut foreign = named(&one);
+    for proof in [possessed(app, &one, NEUMANN), possessed(app, &other, RFC_8037), "x.y.z".to_owned()] {
+        foreign["proof"] = json!(proof);
+        refused(accreditor(app, &one, "register-key", foreign.clone()), 422, "no_possession");
+    }
+    foreign.as_object_mut().expect("a body").remove("proof");
+    refused(accreditor(app, &one, "register-key", foreign), 422, "required");
+    done(accreditor(app, &one, "register-key", named(&one)));
     for path in [&one, &other] {
-        assert_eq!(accreditor(app, path, "register-key", named.clone()).text("code"), "duplicate");
+        assert_eq!(accreditor(app, path, "register-key", named(path)).text("code"), "duplicate");
     }
     let text = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    done(accreditor(app, &one, "register-key", json!({"vkey": text})));
-    let mut private = named.clone();
+    done(accreditor(app, &one, "register-key", json!({"vkey": text, "proof": possessed(app, &one, NEUMANN)})));
+    let mut private = named(&other);
     private["jwk"]["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
     status(accreditor(app, &other, "register-key", private), 400);
-    refused(accreditor(app, &other, "register-key", json!({"vkey": text.replace("c7", "c8")})), 422, "invalid_key");
-    let late = json!({"name": "a", "jwk": jwk, "valid_until": "2020-01-01T00:00:00Z"});
+    refused(
+        accreditor(app, &other, "register-key", json!({"vkey": text.replace("c7", "c8"), "proof": "x"})),
+        422,
+        "invalid_key",
+    );
+    let late = json!({"name": "a", "jwk": jwk, "proof": "x", "valid_until": "2020-01-01T00:00:00Z"});
     refused(accreditor(app, &other, "register-key", late), 422, "out_of_range");
 
     let shown = app.get(&one).expect(200).json();
@@ -622,7 +647,7 @@ fn declarations_and_keys_are_append_only(app: &App) {
     done(case.declare(&case.evaluator, interest(app, "body", "other_audit", None)));
     let path = accreditation(app, case.body.id);
     let text = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    done(accreditor(app, &path, "register-key", json!({"vkey": text})));
+    done(accreditor(app, &path, "register-key", json!({"vkey": text, "proof": possessed(app, &path, NEUMANN)})));
     for sql in [
         "UPDATE interest_declarations SET kind = 'advice'",
         "DELETE FROM interest_declarations",

@@ -34,6 +34,7 @@ mod kept;
 mod keys;
 mod labels;
 mod limits;
+mod monitor;
 mod openapi;
 mod organisations;
 mod persons;
@@ -52,7 +53,10 @@ mod solutions;
 mod storage;
 mod store;
 mod support;
+mod tampering;
 mod tokens;
+mod walkthroughs;
+mod witnesses;
 
 fn main() -> std::process::ExitCode {
     support::statements::listen();
@@ -82,6 +86,7 @@ fn main() -> std::process::ExitCode {
     cases.extend(independence::cases());
     cases.extend(issuers::cases());
     cases.extend(limits::cases());
+    cases.extend(monitor::cases());
     cases.extend(openapi::cases());
     cases.extend(organisations::cases());
     cases.extend(plans::cases());
@@ -95,6 +100,9 @@ fn main() -> std::process::ExitCode {
     cases.extend(solutions::cases());
     cases.extend(storage::cases());
     cases.extend(store::cases());
+    cases.extend(tampering::cases());
     cases.extend(tokens::cases());
+    cases.extend(walkthroughs::cases());
+    cases.extend(witnesses::cases());
     support::run(cases)
 }

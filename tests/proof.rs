@@ -5,18 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use gouvtech_catalogue::config::Given;
+use gouvtech_catalogue::db::Id;
+use gouvtech_catalogue::labels::events::Statement;
 use gouvtech_catalogue::labels::rules::LabelStatus;
 use gouvtech_catalogue::log::check;
 use gouvtech_catalogue::proof::bundle::Bundle;
 use gouvtech_catalogue::proof::checkpoint::Checkpoint;
+use gouvtech_catalogue::proof::entry::{DECISION_TYP, SignedDecision};
+use gouvtech_catalogue::proof::key::SigningKey;
 use gouvtech_catalogue::proof::merkle::{Frontier, leaf_hash};
 use gouvtech_catalogue::proof::note::{Kind, Note, Verifier};
 use gouvtech_catalogue::proof::tiles::decode_entries;
 use gouvtech_catalogue::proof::verdict::{Trust, verify};
+use gouvtech_catalogue::proof::{canonical, jws, possession};
 
 use crate::cases;
 use crate::labels::{audit, decide, granted};
-use crate::support::{App, json};
+use crate::support::{App, Value, json};
 
 cases![
     a_file_proves_a_label_to_who_has_the_key_of_the_log,
@@ -30,6 +35,7 @@ cases![
     of_many_who_append_at_once_each_has_its_place,
     whoever_alters_the_log_is_found_out,
     a_database_put_back_is_found_out,
+    what_is_remembered_outside_is_renewed_by_every_instance_and_never_undone,
     labels_from_before_there_was_a_log_are_entered_once,
     the_attestation_says_what_the_label_says_and_where_its_status_is,
     a_badge_never_shows_as_valid_what_is_not,
@@ -54,7 +60,7 @@ fn fault(app: &App) -> Option<String> {
     app.store().read_here(|db| check::fault(db, Some(&app.inner.log))).expect("checked")
 }
 
-fn suspend(app: &App, solution: &str) {
+pub fn suspend(app: &App, solution: &str) {
     let path = format!("/api/v1/solutions/{solution}");
     let read = app.get(&path).by(&app.operator()).expect(200);
     let body = json!({"code": "security", "reason": "Faille exploitée."});
@@ -163,41 +169,49 @@ fn a_refusal_is_in_the_log_and_names_nobody(app: &App) {
     assert_eq!(fault(app), None);
 }
 
-fn an_audit_body_signs_and_nobody_else_can(app: &App) {
-    use gouvtech_catalogue::labels::events::Statement;
-    use gouvtech_catalogue::proof::entry::{DECISION_TYP, SignedDecision};
-    use gouvtech_catalogue::proof::key::SigningKey;
-    use gouvtech_catalogue::proof::{canonical, jws};
-    let audit = audit(app);
-    let own = SigningKey::fresh().expect("a key");
-    let read = app.get(&format!("/api/v1/accreditations?organisation={}", audit.body.id)).expect(200).json();
+/// Registers a key of an audit body.
+pub fn register_key(app: &App, body: Id, own: &SigningKey) {
+    let read = app.get(&format!("/api/v1/accreditations?organisation={body}")).expect(200).json();
     let accreditation = format!("/api/v1/accreditations/{}", read["items"][0]["id"].as_str().expect("an id"));
     let current = app.get(&accreditation).by(&app.operator()).expect(200);
     let vkey = Verifier::new("audit.example", Kind::Ed25519, own.public()).expect("a name").to_string();
-    let given = json!({"vkey": vkey});
+    let id = current.id().parse().map(Id).expect("an id");
+    let proof = possession::prove(own, id, &app.inner.log.origin, app.clock.now()).expect("a proof");
+    let given = json!({"vkey": vkey, "proof": proof});
     app.post(&format!("{accreditation}/register-key")).by(&app.operator()).on(&current).json(&given).expect(200);
+}
+
+/// What is decided when a case is granted, whole.
+pub fn statement(case: &Value, reasons: &str) -> Statement {
+    serde_json::from_value(json!({
+        "application": case["id"], "audit_body": case["audit_body_id"], "criteria_set": case["criteria_set_id"],
+        "outcome": "granted", "reasons": reasons, "reservations": [],
+        "solution": case["solution_id"], "solution_version": case["solution_version"],
+    }))
+    .expect("a statement")
+}
+
+/// The audit body's signature over it.
+pub fn sign(statement: &Statement, key: &SigningKey) -> String {
+    let signed = SignedDecision {
+        application: statement.application,
+        audit_body: statement.audit_body,
+        outcome: statement.outcome,
+        corrects: None,
+        data: canonical::hash(statement).expect("a hash"),
+    };
+    jws::sign(DECISION_TYP, &signed, key).expect("signed")
+}
+
+fn an_audit_body_signs_and_nobody_else_can(app: &App) {
+    let audit = audit(app);
+    let own = SigningKey::fresh().expect("a key");
+    register_key(app, audit.body.id, &own);
 
     let opened = app.in_audit(&audit.vendor, &audit.solution, &audit.body, &audit.evaluator);
     let reported = app.reported(&opened, &audit.evaluator, |_, finding| finding);
     let case = reported.json();
-    let statement = |reasons: &str| -> Statement {
-        serde_json::from_value(json!({
-            "application": case["id"], "audit_body": case["audit_body_id"], "criteria_set": case["criteria_set_id"],
-            "outcome": "granted", "reasons": reasons, "reservations": [],
-            "solution": case["solution_id"], "solution_version": case["solution_version"],
-        }))
-        .expect("a statement")
-    };
-    let sign = |statement: &Statement, key: &SigningKey| {
-        let signed = SignedDecision {
-            application: statement.application,
-            audit_body: statement.audit_body,
-            outcome: statement.outcome,
-            corrects: None,
-            data: canonical::hash(statement).expect("a hash"),
-        };
-        jws::sign(DECISION_TYP, &signed, key).expect("signed")
-    };
+    let statement = |reasons: &str| statement(&case, reasons);
     let body = |signature: &str| json!({"outcome": "granted", "reasons": "Aucun écart.", "signature": signature});
     let stranger = SigningKey::fresh().expect("a key");
     let good = statement("Aucun écart.");
@@ -245,15 +259,23 @@ fn of_many_who_append_at_once_each_has_its_place(app: &App) {
     let appended = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for one in [app, &twin] {
-            for n in 0..8 {
+            for _ in 0..8 {
                 let appended = &appended;
                 scope.spawn(move || {
-                    let entry = json!({"writer": n});
+                    let key = gouvtech_catalogue::proof::key::SigningKey::fresh().expect("a key").public();
                     let done = one.store().write_here(&gouvtech_catalogue::db::Actor::System, |tx| {
-                        use gouvtech_catalogue::proof::entry::{LogEntry, Refusal};
-                        let data = gouvtech_catalogue::proof::canonical::hash(&entry).expect("a hash");
+                        use gouvtech_catalogue::proof::entry::{KeyChange, KeyEvent, KeyPurpose, LogEntry};
                         let at = tx.now;
-                        tx.append_to_log(&LogEntry::Refusal(Box::new(Refusal { at, data })), at)
+                        let event = KeyEvent {
+                            kid: key.kid(),
+                            key_seq: 1,
+                            change: KeyChange::Registered,
+                            at,
+                            x: Some(key),
+                            purposes: [KeyPurpose::Log].into(),
+                            holder: None,
+                        };
+                        tx.append_to_log(&LogEntry::Key(Box::new(event)), at)
                     });
                     appended.fetch_add(usize::from(done.is_ok()), Ordering::SeqCst);
                 });
@@ -329,8 +351,49 @@ fn a_database_put_back_is_found_out(app: &App) {
     assert_eq!(app.get("/readyz").expect(200).text("status"), "read_only");
     let found = fault(app).expect("found out");
     assert!(found.contains("put back"), "{found}");
-    // Without what is remembered outside the database, it agrees with itself: the control.
+    // Without what is remembered outside the database, and with the label as it was, it agrees with itself.
+    app.sql("UPDATE labels SET status = 'active'").expect("put back");
     assert_eq!(app.store().read_here(|db| check::fault(db, None)).expect("checked"), None);
+}
+
+fn what_is_remembered_outside_is_renewed_by_every_instance_and_never_undone(app: &App) {
+    use gouvtech_catalogue::log::identity::Log;
+    use gouvtech_catalogue::log::tree::Tree;
+    let twin = app.twin(Given::default());
+    let (audit, _) = granted(app);
+    let place = |app: &App| app.folder.join("log-checkpoint");
+    let remembered = |app: &App| {
+        let note = Note::parse(&std::fs::read_to_string(place(app)).ok()?).ok()?;
+        Checkpoint::parse(note.text()).ok().map(|checkpoint| checkpoint.size)
+    };
+    let wait = || {
+        let size = app.store().read_here(|db| Ok(Tree::open(db)?.size)).expect("a size");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while [app, &twin].iter().any(|one| remembered(one) != Some(size)) {
+            assert!(std::time::Instant::now() < end, "{size}: {:?} {:?}", remembered(app), remembered(&twin));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    // Nobody reads the log: the commits alone do it, here and at the other instance.
+    wait();
+    suspend(app, &audit.solution);
+    wait();
+    // Somebody with the same folder and an earlier state of the log does not write over it.
+    let earlier = app.another(Given { log_key: Some(app.inner.settings.log_key.clone()), ..Given::default() });
+    let log = Log::load(&app.inner.settings).expect("a log");
+    let before = std::fs::read(place(app)).expect("remembered");
+    earlier.store().read_here(|db| log.keep_up(db)).expect("nothing to do");
+    assert_eq!(std::fs::read(place(app)).expect("remembered"), before);
+    // What was found not to be whole is not remembered either.
+    for table in ["log_entries", "log_nodes"] {
+        unguard(app, table);
+    }
+    app.sql("DELETE FROM log_nodes WHERE level = 0 AND position = 0").expect("altered");
+    app.store().read_here(|db| app.inner.log.examine(db)).expect("examined");
+    assert!(app.inner.log.fault().is_some());
+    app.sql("UPDATE counters SET value = value + 1 WHERE name = 'log'").expect("altered");
+    app.store().read_here(|db| app.inner.log.keep_up(db)).ok();
+    assert_eq!(std::fs::read(place(app)).expect("remembered"), before);
 }
 
 fn labels_from_before_there_was_a_log_are_entered_once(app: &App) {

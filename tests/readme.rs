@@ -25,7 +25,7 @@ cases![
 ];
 
 const README: &str = include_str!("../README.md");
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gouvtech-catalogue");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gouvtech-catalogue");
 /// How long the server may take to come up, and the tour to run.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What the script prints before each block; no answer begins like this.
@@ -86,7 +86,9 @@ fn tour() -> Vec<&'static str> {
 }
 
 fn is_there(program: &str) -> bool {
-    command(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+    // openssl has no options of its own.
+    let asked = if program == "openssl" { "version" } else { "--version" };
+    command(program).arg(asked).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
 fn the_tour_of_the_readme_works(app: &App) {
@@ -100,26 +102,38 @@ fn the_tour_works_over_the_demonstration(app: &App) {
 /// Runs the blocks in one shell against a server started with these options,
 /// and looks for what each of them is to answer.
 fn take_the_tour(app: &App, options: &[&str]) {
-    if let Some(missing) = ["bash", "curl"].into_iter().find(|program| !is_there(program)) {
-        assert!(!std::env::var("CI").is_ok_and(|value| value == "true"), "CI=true and {missing} is missing");
-        eprintln!("\n=== NO {missing}: the tour of the README is not run ===\n");
+    if !can_run(&["bash", "curl"]) {
         return;
     }
     let blocks = tour();
     assert!(blocks.len() > 5, "only {} blocks", blocks.len());
     let folder = tempfile::tempdir().expect("a folder");
     let (_server, address) = serve(app.url(), folder.path(), options);
+    let data = folder.path().to_str().expect("text").to_owned();
+    let environment = [("BASE", address), ("GT", PROGRAM.to_owned()), ("GOUVTECH_DATA_DIR", data)];
+    walk(&blocks, &environment, folder.path());
+}
+
+/// Whether these programs are here; else it is said loudly, and with `CI=true` a failure.
+pub fn can_run(programs: &[&str]) -> bool {
+    let Some(missing) = programs.iter().find(|program| !is_there(program)) else { return true };
+    assert!(!std::env::var("CI").is_ok_and(|value| value == "true"), "CI=true and {missing} is missing");
+    eprintln!("\n=== NO {missing}: what a document shows is not run ===\n");
+    false
+}
+
+/// Runs blocks in one shell, and looks for what each of them is to answer.
+pub fn walk(blocks: &[&str], environment: &[(&str, String)], folder: &Path) {
     let script: String = std::iter::once("set -eu\n".to_owned())
         .chain(blocks.iter().enumerate().map(|(number, block)| format!("echo '{MARK} {number}'\n{block}\n")))
         .collect();
-    let output = folder.path().join("output");
+    let output = folder.join("output");
     let file = File::create(&output).expect("a file");
     let mut bash = Guarded(
         command("bash")
             .args(["-c", &script])
-            .env("BASE", &address)
-            .env("GT", PROGRAM)
-            .env("GOUVTECH_DATA_DIR", folder.path())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
             .stdout(file.try_clone().expect("the file"))
             .stderr(file)
             .spawn()

@@ -35,8 +35,8 @@ pub struct SigningKey {
     pub created_at: Instant,
 }
 
-/// The public half of an Ed25519 key (RFC 8037); a private member is refused.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+/// The public half of an Ed25519 key (RFC 8037), with what a JWK may say of its use; a private member is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublicJwk {
     /// `OKP`.
@@ -48,6 +48,56 @@ pub struct PublicJwk {
     /// The 32 bytes of the key in base64url.
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$", max_length = 43)]
     pub x: String,
+    /// Its thumbprint (RFC 7638), if it is given a name.
+    #[schema(max_length = 43)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// `EdDSA` (RFC 8037) or `Ed25519` (RFC 9864).
+    #[schema(pattern = "^(EdDSA|Ed25519)$", max_length = 7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// `sig`.
+    #[schema(pattern = "^sig$", max_length = 3)]
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// `verify`.
+    #[schema(max_items = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_ops: Option<Vec<KeyOperation>>,
+}
+
+crate::codes! {
+    /// What a public key that signs is for (RFC 7517 §4.3).
+    pub enum KeyOperation {
+        Verify = "verify",
+    }
+}
+
+impl PublicJwk {
+    fn new(x: String) -> Self {
+        let (kty, crv) = ("OKP".to_owned(), "Ed25519".to_owned());
+        Self { kty, crv, x, kid: None, alg: None, purpose: None, key_ops: None }
+    }
+
+    /// The first member that is not that of this key.
+    fn contradiction(&self, key: &PublicKey) -> Option<Fault> {
+        let is_own = |given: &Option<String>, own: &[&str]| given.as_deref().is_none_or(|given| own.contains(&given));
+        let kid = key.kid();
+        if !is_own(&self.kid, &[&kid]) {
+            let detail =
+                text!("« kid » est l’empreinte de la clé, {kid}.", "`kid` is the thumbprint of the key, {kid}.");
+            return Some(Fault::body("/jwk/kid", "wrong_kid", detail));
+        }
+        let is_for_signatures = self.kty == "OKP"
+            && self.crv == "Ed25519"
+            && is_own(&self.alg, &["EdDSA", "Ed25519"])
+            && is_own(&self.purpose, &["sig"])
+            && self.key_ops.as_ref().is_none_or(|all| all.as_slice() == [KeyOperation::Verify]);
+        (!is_for_signatures).then(|| {
+            let detail = text!("Ce n’est pas une clé qui signe en Ed25519.", "Not a key that signs with Ed25519.");
+            Fault::body("/jwk", "invalid_key", detail)
+        })
+    }
 }
 
 /// A key to register: as a JWK with a name, or as the verifier key of a signed note.
@@ -56,6 +106,7 @@ pub struct PublicJwk {
 #[schema(example = json!({
     "name": "audit.example/labels",
     "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+    "proof": "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiIsInR5cCI6ImdvdXZ0ZWNoLWtleS1wcm9vZitqd3QifQ.e30.AAAA",
 }))]
 pub struct RegisterKey {
     /// Name under which it signs; with a `vkey`, that of the key itself.
@@ -69,6 +120,10 @@ pub struct RegisterKey {
     #[schema(max_length = 400, pattern = "^[^ +]+[+][0-9a-f]{8}[+][A-Za-z0-9+/=]+$")]
     #[serde(default)]
     pub vkey: Option<String>,
+    /// That the body has the key: a compact JWS by it (`typ` `gouvtech-key-proof+jwt`), as `sign --key-proof` makes it, over
+    /// `accreditation`, `aud` (the name of the log, as in its checkpoints), `iat` and `kid`; at most seven days old.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub proof: String,
     /// First instant of what it may sign; now unless said.
     #[serde(default)]
     pub valid_from: Option<Instant>,
@@ -127,7 +182,7 @@ impl From<SigningKey> for SigningKeyView {
         } = key;
         let key = PublicKey::parse(&public_key).and_then(|key| Verifier::new(&name, Kind::Ed25519, key));
         let vkey = key.map(|key| key.to_string()).unwrap_or_default();
-        let jwk = PublicJwk { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x: public_key };
+        let jwk = PublicJwk::new(public_key);
         Self { kid, name, jwk, vkey, valid_from, valid_until, revoked_at }
     }
 }
@@ -148,8 +203,15 @@ pub fn read(given: &RegisterKey) -> std::result::Result<Verifier, Fault> {
         }
     };
     let is_key = |verifier: &Verifier| {
-        verifier.kind() == Kind::Ed25519 && ParsedPublicKey::new(&ED25519, verifier.key().0).is_ok()
+        verifier.kind() == Kind::Ed25519
+            && !verifier.key().is_weak()
+            && ParsedPublicKey::new(&ED25519, verifier.key().0).is_ok()
     };
+    if let (Ok(verifier), Some(jwk)) = (&read, &given.jwk)
+        && let Some(fault) = jwk.contradiction(&verifier.key())
+    {
+        return Err(fault);
+    }
     read.ok().filter(is_key).ok_or_else(|| {
         let detail = text!("Ce n’est pas une clé publique Ed25519.", "Not an Ed25519 public key.");
         Fault::body(pointer, "invalid_key", detail)
@@ -254,8 +316,9 @@ mod tests {
     fn given(name: Option<&str>, x: Option<&str>, vkey: Option<&str>) -> RegisterKey {
         RegisterKey {
             name: name.map(ToOwned::to_owned),
-            jwk: x.map(|x| PublicJwk { kty: "OKP".into(), crv: "Ed25519".into(), x: x.into() }),
+            jwk: x.map(|x| PublicJwk::new(x.to_owned())),
             vkey: vkey.map(ToOwned::to_owned),
+            proof: String::new(),
             valid_from: None,
             valid_until: None,
         }
@@ -281,5 +344,29 @@ mod tests {
         assert_eq!(code(given(Some("a"), Some("AAAA"), None)), "invalid_key");
         let known = "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
         assert_eq!(code(given(None, None, Some(known))), "invalid_key", "another hash");
+        // Of small order, and of order 2 in another form: anybody signs for them.
+        for weak in ["AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "7v___________________________________________38"] {
+            assert_eq!(code(given(Some("a"), Some(weak), None)), "invalid_key", "{weak}");
+        }
+    }
+
+    #[test]
+    fn what_a_jwk_says_of_its_use_must_be_so() {
+        let jwk = |change: fn(&mut PublicJwk)| {
+            let mut given = given(Some("a"), Some(X), None);
+            given.jwk.as_mut().map(change).expect("a JWK");
+            read(&given).map(|_| ()).map_err(|fault| fault.code)
+        };
+        let own = |jwk: &mut PublicJwk| {
+            jwk.kid = Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".to_owned());
+            (jwk.alg, jwk.purpose) = (Some("EdDSA".to_owned()), Some("sig".to_owned()));
+            jwk.key_ops = Some(vec![KeyOperation::Verify]);
+        };
+        assert_eq!(jwk(own), Ok(()));
+        assert_eq!(jwk(|jwk| jwk.kid = Some("another".to_owned())), Err("wrong_kid"));
+        assert_eq!(jwk(|jwk| jwk.alg = Some("ES256".to_owned())), Err("invalid_key"));
+        assert_eq!(jwk(|jwk| jwk.purpose = Some("enc".to_owned())), Err("invalid_key"));
+        assert_eq!(jwk(|jwk| jwk.key_ops = Some(Vec::new())), Err("invalid_key"));
+        assert_eq!(jwk(|jwk| jwk.crv = "X25519".to_owned()), Err("invalid_key"));
     }
 }

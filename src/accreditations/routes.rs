@@ -15,6 +15,7 @@ use crate::http::{Body, IfMatch, Page, Query, Reply};
 use crate::kept::generations::Shows;
 use crate::organisations::view::Reason;
 use crate::organisations::{Organisation, Viewer};
+use crate::proof::possession;
 use crate::{endpoints, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -268,7 +269,8 @@ async fn withdraw_accreditation(
 
 /// Register a signing key
 ///
-/// An Ed25519 public key with which the body signs, shown in the register. A key has one owner, for ever.
+/// An Ed25519 public key with which the body signs, shown in the register; with a proof by the key that
+/// the body has it. A key has one owner, for ever.
 #[utoipa::path(post, path = "/api/v1/accreditations/{id}/register-key", tag = "accreditations", security(("bearer" = ["operator:accreditor"])),
     params(("id" = Id, Path, description = "Identifier of the accreditation.")),
     request_body = RegisterKey,
@@ -281,6 +283,7 @@ async fn register_signing_key(
     body: Body<RegisterKey>,
 ) -> Result<HttpResponse> {
     let months = reply.app.settings.accreditation_months;
+    let audience = reply.app.log.origin.clone();
     transition(caller.0, reply, id, if_match, Command::RegisterKey, move |accreditation, tx| {
         // A candidate has no last day yet: that of an accreditation given today.
         let last = accreditation.valid_until.unwrap_or_else(|| Accreditation::last_day(tx.now.day(), months));
@@ -299,6 +302,8 @@ async fn register_signing_key(
             faults
         })?;
         let key = keys::read(&given).map_err(|fault| Error::invalid(vec![fault]))?;
+        possession::check(&given.proof, &key.key(), accreditation.id, &audience, tx.now)
+            .map_err(|detail| Error::rule("/proof", "no_possession", detail))?;
         SigningKey::new(accreditation.id, &key, validity(&given), tx.now)
             .register(tx, accreditation.organisation_id)?;
         accreditation.take(tx, Command::RegisterKey, None, None)

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use super::issuers::{IssuerSettings, address};
 use super::jwk::{Algorithm, PublicKey};
 use super::refusal::{Refusal, RefusalKind as Kind};
 use crate::db::Instant;
+use crate::http::outgoing;
 
 /// Between one request for keys and the next, in seconds.
 pub const COOL_DOWN: i64 = 30;
@@ -53,43 +53,7 @@ impl Provider {
     /// # Errors
     /// A certificate file or a proxy that cannot be used.
     pub fn new(settings: &IssuerSettings) -> Result<Self, String> {
-        let roots = match &settings.ca_file {
-            None => RootCerts::WebPki,
-            Some(path) => {
-                let shown = path.display();
-                let text = std::fs::read(path).map_err(|e| format!("ca_file: {shown}: {e}"))?;
-                let mut certificates: Vec<Certificate<'static>> = Vec::new();
-                for item in parse_pem(&text) {
-                    if let PemItem::Certificate(one) = item.map_err(|e| format!("ca_file: {shown}: {e}"))? {
-                        certificates.push(one);
-                    }
-                }
-                if certificates.is_empty() {
-                    return Err(format!("ca_file: {shown}: no certificate in PEM"));
-                }
-                RootCerts::new_with_certs(&certificates)
-            }
-        };
-        let proxy = match &settings.proxy {
-            None => None,
-            Some(proxy) => Some(ureq::Proxy::new(proxy).map_err(|e| format!("proxy: {e}"))?),
-        };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
-            // Only the proxy of the settings: what the environment says is not ours to read.
-            .proxy(proxy)
-            .max_redirects(0)
-            .max_redirects_will_error(true)
-            .timeout_global(Some(PATIENCE))
-            .max_idle_connections(0)
-            .user_agent("gouvtech-catalogue")
-            .build()
-            .into();
+        let agent = outgoing::agent(settings.ca_file.as_deref(), settings.proxy.as_deref(), PATIENCE)?;
         Ok(Self {
             issuer: settings.issuer.clone(),
             jwks_url: settings.jwks_url.clone(),

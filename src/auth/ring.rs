@@ -285,13 +285,19 @@ impl Keys {
 /// What is wrong with the file, or what `change` says.
 pub fn edit<T>(path: &Path, change: impl FnOnce(&mut Ring) -> Result<T, String>) -> Result<T, String> {
     let named = |e: std::io::Error| format!("{}: {e}", path.display());
-    let lock = beside(path, "lock");
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock).map_err(named)?;
-    lock.lock().map_err(named)?;
+    let _held = hold(path).map_err(named)?;
     let (mut ring, _) = read(path)?;
     let outcome = change(&mut ring)?;
     replace(path, &ring.text()).map_err(named)?;
     Ok(outcome)
+}
+
+/// Keeps other processes from changing a file, as long as what is given back is there.
+pub(crate) fn hold(path: &Path) -> std::io::Result<File> {
+    let lock = beside(path, "lock");
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock)?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Writes a file whole or not at all, for its owner alone.

@@ -6,6 +6,7 @@ mod healthcheck;
 mod import;
 mod keys;
 mod migrate;
+mod monitor;
 mod openapi;
 mod persons;
 mod retention;
@@ -22,6 +23,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Given, Settings};
 use crate::db::{Actor, migrations};
+use crate::log::tree::Tree;
 
 /// A government catalogue of digital solutions: what exists, what vendors
 /// claim, what users say, what an independent third party verified.
@@ -61,9 +63,9 @@ enum Command {
     Retention(retention::Retention),
     /// Print the OpenAPI document
     Openapi,
-    /// Sign a decision as an audit body, without network or database, and print the signature
+    /// Sign a decision as an audit body, or that it has its key, without network or database, and print the signature
     Sign(sign::Sign),
-    /// Check a file that proves a label, without network or database; exit code 1 when it does not
+    /// Check a file that proves a label, without network or database, or a whole log over the network; exit code 1 when it does not hold, 2 when it cannot be read
     Verify(verify::Verify),
     /// Ask a running server whether it is ready; for containers
     Healthcheck(healthcheck::Healthcheck),
@@ -124,16 +126,26 @@ fn open(settings: Settings) -> Result<App, String> {
     if app.log.fault().is_some() {
         return Ok(app);
     }
-    let entered = app.store.write_here(&Actor::System, |tx| app.log.enter_keys(tx)).map_err(|e| e.to_string())?;
-    if entered > 0 {
-        tracing::info!(count = entered, "keys of the log registered or retired");
-    }
-    let enter = |tx: &mut crate::db::Tx<'_>| crate::labels::events::enter_what_was_there(tx, &app.log);
-    while app.store.write_here(&Actor::System, enter).map_err(|e| e.to_string())? > 0 {
-        tracing::info!("labels from before there was a log are entered");
+    let entered = app
+        .store
+        .write_here(&Actor::System, |tx| {
+            // Only the first time, all at once: later, a label that the log lacks is nobody's decision.
+            let is_first = Tree::open(tx.db)?.size == 0;
+            let keys = app.log.enter_keys(tx)?;
+            let mut labels = 0;
+            let mut more = usize::from(is_first);
+            while more > 0 {
+                more = crate::labels::events::enter_what_was_there(tx, &app.log)?;
+                labels += more;
+            }
+            Ok((keys, labels))
+        })
+        .map_err(|e| e.to_string())?;
+    if entered != (0, 0) {
+        tracing::info!(keys = entered.0, labels = entered.1, "entered in the log: keys, labels from before it");
     }
     // Remembered by the key that signs now: the one before may leave the file at the next start.
-    app.store.read_here(|db| app.log.checkpoint(db)).map_err(|e| e.to_string())?;
+    app.store.read_here(|db| app.log.keep_up(db)).map_err(|e| e.to_string())?;
     Ok(app)
 }
 

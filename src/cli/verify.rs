@@ -3,15 +3,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::proof::verdict::{CheckResult, Trust, Verdict, verify};
+use super::monitor::Monitor;
+use crate::proof::verdict::{Check, CheckResult, Trust, Verdict, verify};
 
-/// A file as `/api/v1/labels/{number}/bundle` gives it.
+/// A file as `/api/v1/labels/{number}/bundle` gives it, or a whole log.
 #[derive(Debug, Args)]
 pub struct Verify {
     /// The file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// What you believe already: a vkey of the log or of a witness, a checkpoint that you kept, or an audit body's key as a JWK; the text itself or a file with it. With it, the file must hang on one of them
+    #[arg(value_name = "FILE", required_unless_present = "log_url", conflicts_with = "log_url")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    monitor: Monitor,
+    /// What you believe already: a vkey of the log or of a witness, a checkpoint that you kept, or an audit body's key as a JWK; the text itself or a file with it. With it, what is read must hang on one of them
     #[arg(long, value_name = "KEY|CHECKPOINT")]
     trust: Vec<String>,
     /// Print the whole verdict as JSON
@@ -21,8 +24,12 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self) -> Result<ExitCode, String> {
-        let bytes = std::fs::read(&self.file).map_err(|e| format!("{}: {e}", self.file.display()))?;
         let trust = self.trust.iter().map(|given| trusted(given)).collect::<Result<Vec<_>, _>>()?;
+        if self.monitor.is_asked_for() {
+            return self.monitor.run(trust, self.json);
+        }
+        let file = self.file.ok_or("no file is named")?;
+        let bytes = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
         let verdict = verify(&bytes, &trust);
         if self.json {
             super::say(&serde_json::to_string_pretty(&verdict).map_err(|e| e.to_string())?);
@@ -43,8 +50,8 @@ fn trusted(given: &str) -> Result<Trust, String> {
     Trust::parse(&text).map_err(|reason| format!("--trust {given}: {}", reason.en))
 }
 
-fn show(verdict: &Verdict) {
-    for check in &verdict.checks {
+pub fn show_checks(checks: &[Check]) {
+    for check in checks {
         let mark = match check.result {
             CheckResult::Passed => "ok",
             CheckResult::Failed => "FAILED",
@@ -52,6 +59,10 @@ fn show(verdict: &Verdict) {
         };
         super::say(&format!("{mark:<7}{}: {}", check.code, check.text.en));
     }
+}
+
+fn show(verdict: &Verdict) {
+    show_checks(&verdict.checks);
     if let Some(found) = &verdict.found {
         let state = found.state.map_or("not yet valid".to_owned(), |state| state.status.to_string());
         super::say(&format!("label {} as of {}: {state}", found.label, found.as_of));

@@ -542,6 +542,18 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
+    log_cosignatures (size, witness) {
+        size -> BigInt,
+        witness -> Text,
+        line -> Text,
+        received_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
     signing_keys (id) {
         id -> Id,
         accreditation_id -> Id,
@@ -672,6 +684,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     log_entries,
     log_nodes,
+    log_cosignatures,
     attestations,
     actors,
     changes,

@@ -63,6 +63,17 @@ impl std::fmt::Display for Check {
 
 type Examine = fn(&mut Db) -> Result<Check>;
 
+/// What is looked at beside the schema, each on a snapshot of its own.
+pub const CHECKS: [(&str, Examine); 7] = [
+    ("files", schema::files),
+    ("journal", history::continuity),
+    ("journal hashes", history::hashes),
+    ("seals", history::seals),
+    ("log of labels", history::log),
+    ("evaluation scores", scores::evaluations),
+    ("audit scores", scores::audits),
+];
+
 /// Makes every check, each on a snapshot of its own.
 ///
 /// # Errors
@@ -90,16 +101,7 @@ pub fn examine(backend: &Backend, told: &mut dyn FnMut(&Check)) -> std::result::
         // What follows would ask for what is not there.
         return Err("migrations of this program are missing: run `migrate` first".to_owned());
     }
-    let checks: [(&str, Examine); 7] = [
-        ("files", schema::files),
-        ("journal", history::continuity),
-        ("journal hashes", history::hashes),
-        ("seals", history::seals),
-        ("log of labels", history::log),
-        ("evaluation scores", scores::evaluations),
-        ("audit scores", scores::audits),
-    ];
-    for (name, examine) in checks {
+    for (name, examine) in CHECKS {
         let check = store.read_here(examine).map_err(|e| format!("{name}: {e}"))?;
         tell(check);
     }

@@ -12,6 +12,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod json;
 pub mod load;
+pub mod outgoing;
 pub mod page;
 pub mod problem;
 pub mod query;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::web::Path;
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -17,6 +18,7 @@ use super::rules::LabelStatus;
 use crate::db::schema::labels;
 use crate::db::{Db, Instant};
 use crate::error::{Error, Fault, Result};
+use crate::http::conditional::fingerprint;
 use crate::http::route::Endpoint;
 use crate::http::{Query, Reply};
 use crate::log::broken;
@@ -31,7 +33,7 @@ use crate::proof::{attestation, history, jws};
 use crate::{endpoints, query_parameters, text};
 
 pub fn endpoints() -> Vec<Endpoint> {
-    endpoints![find_attestation, find_bundle, find_label_status, find_status_list]
+    endpoints![find_attestation, find_bundle, find_label_status, find_status_list, find_label_context]
 }
 
 /// Of which day.
@@ -144,7 +146,6 @@ async fn find_bundle(reply: Reply, number: Path<String>, query: Query<BundleQuer
 /// Puts the file of a label together.
 pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Instant) -> Result<Vec<u8>> {
     Label::find(db, number)?;
-    let (_, note) = log.checkpoint(db)?;
     let mut rows = EntryRow::of(db, number)?;
     let events = events(&rows)?;
     let attestations = attested(db, &events)?;
@@ -163,7 +164,18 @@ pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Ins
         rows.extend(EntryRow::of(db, &kid)?);
     }
     rows.sort_by_key(|row| row.position);
-    let mut tree = Tree::open(db)?;
+    let last = rows.last().and_then(|row| u64::try_from(row.position).ok()).unwrap_or_default();
+    let since = since.and_then(|size| u64::try_from(size).ok());
+    // Rather a state that a witness has seen, when it has all that is in the file.
+    let witnessed = log.witnessed(db, 1)?.filter(|shown| {
+        let size = shown.checkpoint.size;
+        last < size && since.is_none_or(|since| since <= size)
+    });
+    let shown = match witnessed {
+        Some(shown) => shown,
+        None => log.shown(db)?,
+    };
+    let mut tree = Tree::open_at(db, shown.checkpoint.size)?;
     let entries = rows
         .into_iter()
         .map(|row| {
@@ -171,17 +183,16 @@ pub fn bundle(db: &mut Db, log: &Log, number: &str, since: Option<i64>, now: Ins
             Ok(Included { index, leaf: Bytes(row.entry.into_bytes()), inclusion: tree.inclusion(index)? })
         })
         .collect::<Result<Vec<_>>>()?;
-    let consistency =
-        since.and_then(|size| u64::try_from(size).ok()).map(|size| consistency(&mut tree, size)).transpose()?;
+    let consistency = since.map(|size| consistency(&mut tree, size)).transpose()?;
     let file = Bundle {
         format: Format::default(),
         attestations,
-        checkpoint: note.to_string(),
+        checkpoint: shown.note.to_string(),
         consistency,
         entries,
         status: lists,
         standing: None,
-        witnesses: Vec::new(),
+        witnesses: shown.witnesses.iter().map(ToString::to_string).collect(),
     };
     let at = Instant(now.0.max(events.last().map_or(now.0, |event| event.at.0)));
     file.seal(log.key()?, at).map_err(broken)
@@ -248,6 +259,19 @@ async fn find_status_list(reply: Reply, purpose: Path<String>) -> Result<HttpRes
     let log = Arc::clone(&reply.app.log);
     let list = reply.app.store.read(move |db| status_list(db, &log, purpose)).await?;
     reply.text("application/vc+jwt", list.into_bytes(), &[])
+}
+
+/// What the members of an attestation mean
+///
+/// A JSON-LD context (W3C JSON-LD 1.1), which attestations name. It never changes: another would be `v2`.
+#[utoipa::path(get, path = "/contexts/label/v1", tag = "labels", security(()),
+    responses((status = 200, description = "The context.", body = Object, content_type = "application/ld+json")))]
+async fn find_label_context() -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok()
+        .content_type("application/ld+json")
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((ETAG, format!("\"v0.{}\"", fingerprint(attestation::OWN_CONTEXT.as_bytes()))))
+        .body(attestation::OWN_CONTEXT))
 }
 
 /// As the labels stand after the last entry of the log.

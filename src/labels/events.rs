@@ -242,10 +242,15 @@ impl Label {
     }
 }
 
+/// What the log has of a decision against a label.
+pub fn refusal_hash(application: &Application, decision: &Decision) -> Result<Hash> {
+    let whole = json!({"decision": decision.id, "statement": Statement::new(application, decision)});
+    canonical::hash(&whole).map_err(broken)
+}
+
 /// Enters a decision against a label that there is not.
 pub fn refused(tx: &mut Tx<'_>, application: &Application, decision: &Decision) -> Result<()> {
-    let whole = json!({"decision": decision.id, "statement": Statement::new(application, decision)});
-    let refusal = Refusal { at: tx.now, data: canonical::hash(&whole).map_err(broken)? };
+    let refusal = Refusal { at: tx.now, data: refusal_hash(application, decision)? };
     tx.append_to_log(&LogEntry::Refusal(Box::new(refusal)), tx.now)?;
     Ok(())
 }

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use diesel::prelude::*;
 
 use super::broken;
 use super::tree::{EntryRow, Tree};
-use crate::auth::ring::{make, replace};
+use crate::auth::ring::{hold, make, replace};
 use crate::config::Settings;
 use crate::db::schema::log_entries;
-use crate::db::{Db, Tx};
+use crate::db::{Bookmark, Change, Db, Listener, Store, Tx};
 use crate::error::{Error, Result};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{KeyChange, KeyEvent, KeyPurpose, LogEntry};
@@ -28,6 +28,8 @@ pub struct Log {
     pub base: String,
     /// The first one signs.
     keys: Vec<SigningKey>,
+    /// Whose cosignatures are kept and served.
+    pub(super) witnesses: Vec<Verifier>,
     /// The last checkpoint, outside the database: one that was put back shows by it.
     memory: PathBuf,
     remembered: Mutex<u64>,
@@ -57,6 +59,7 @@ impl Log {
             origin,
             base,
             keys,
+            witnesses: settings.witnesses.clone(),
             memory: settings.data_dir.join("log-checkpoint"),
             remembered: Mutex::new(0),
             fault: OnceLock::new(),
@@ -105,24 +108,70 @@ impl Log {
         Verifier::new(&self.origin, Kind::Ed25519, key.public())
     }
 
-    /// The state of the tree, signed. The same state always alike; the latest one is remembered
-    /// outside the database.
+    /// The state of the tree, signed; the latest one is remembered outside the database.
     pub fn checkpoint(&self, db: &mut Db) -> Result<(Checkpoint, Note)> {
+        let (checkpoint, note) = self.now(db)?;
+        // Who reads gets an answer all the same.
+        if let Err(error) = self.remember(&checkpoint, &note) {
+            tracing::error!(%error, "the state of the log is not remembered outside the database");
+        }
+        Ok((checkpoint, note))
+    }
+
+    /// The same state always alike.
+    fn now(&self, db: &mut Db) -> Result<(Checkpoint, Note)> {
         let mut tree = Tree::open(db)?;
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size: tree.size, root: tree.root()?, extensions: Vec::new() };
         let note = checkpoint.sign(self.key()?).map_err(broken)?;
-        self.remember(&checkpoint, &note)?;
         Ok((checkpoint, note))
     }
 
+    /// The state when there were so many entries, signed; none if there are not so many.
+    pub fn checkpoint_at(&self, db: &mut Db, size: u64) -> Result<Option<(Checkpoint, Note)>> {
+        let mut tree = Tree::open(db)?;
+        if size > tree.size {
+            return Ok(None);
+        }
+        let root = tree.root_at(size)?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root, extensions: Vec::new() };
+        let note = checkpoint.sign(self.key()?).map_err(broken)?;
+        Ok(Some((checkpoint, note)))
+    }
+
+    /// Remembers the state of the tree, if it has grown since.
+    pub fn keep_up(&self, db: &mut Db) -> Result<()> {
+        let is_known = Tree::open(db)?.size <= *self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_known {
+            return Ok(());
+        }
+        let (checkpoint, note) = self.now(db)?;
+        self.remember(&checkpoint, &note)
+    }
+
+    /// Writes a later state over an earlier one, whoever wrote that: instances may share the folder.
     fn remember(&self, checkpoint: &Checkpoint, note: &Note) -> Result<()> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if checkpoint.size > *remembered {
-            replace(&self.memory, &note.to_string())
-                .map_err(|e| Error::Internal(format!("{}: {e}", self.memory.display())))?;
-            *remembered = checkpoint.size;
+        // A log that is not whole must not become what the next start holds it against.
+        if checkpoint.size <= *remembered || self.fault().is_some() {
+            return Ok(());
         }
+        let named = |e: std::io::Error| Error::Internal(format!("{}: {e}", self.memory.display()));
+        if let Some(folder) = self.memory.parent() {
+            std::fs::create_dir_all(folder).map_err(named)?;
+        }
+        let _held = hold(&self.memory).map_err(named)?;
+        let is_earlier = match self.memory() {
+            // The first time of a process also under the key that signs now: that of before may leave.
+            Ok(Some(known)) => known.size < checkpoint.size || (known.size == checkpoint.size && *remembered == 0),
+            Ok(None) => true,
+            // What cannot be read is for an operator to look at, and not to be written over.
+            Err(reason) => return Err(Error::Internal(reason)),
+        };
+        if is_earlier {
+            replace(&self.memory, &note.to_string()).map_err(named)?;
+        }
+        *remembered = checkpoint.size;
         Ok(())
     }
 
@@ -186,6 +235,23 @@ impl Log {
             }
         }
         Ok(count)
+    }
+}
+
+/// Remembers the state of the log outside the database whenever something was committed, by
+/// whatever instance.
+pub struct Remembers {
+    pub log: Arc<Log>,
+    pub store: Store,
+}
+
+impl Listener for Remembers {
+    fn changed(&self, _: &[Change], _: Bookmark) -> Result<()> {
+        // Never in the way of who else listens: at the next change it is tried again.
+        if let Err(error) = self.store.read_here(|db| self.log.keep_up(db)) {
+            tracing::warn!(%error, "the state of the log is not remembered outside the database yet");
+        }
+        Ok(())
     }
 }
 

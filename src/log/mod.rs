@@ -7,8 +7,10 @@
 
 pub mod check;
 pub mod identity;
+pub mod register;
 pub mod routes;
 pub mod tree;
+pub mod witnesses;
 
 use crate::error::Error;
 use crate::http::text::Text;

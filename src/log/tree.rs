@@ -77,6 +77,12 @@ impl<'a> Tree<'a> {
         Ok(Self { db, size: u64::try_from(size).unwrap_or_default() })
     }
 
+    /// As it was when there were so many entries, if there are.
+    pub fn open_at(db: &'a mut Db, size: u64) -> Result<Self> {
+        let tree = Self::open(db)?;
+        Ok(Self { size: size.min(tree.size), db: tree.db })
+    }
+
     /// The hash of a complete subtree.
     pub fn node(&mut self, node: Node) -> Result<Hash> {
         node_of(self.db, node)

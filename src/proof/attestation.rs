@@ -16,7 +16,11 @@ use crate::text;
 pub const TYP: &str = "vc+jwt";
 /// First in every credential (VC Data Model §4.3).
 pub const CONTEXT: &str = "https://www.w3.org/ns/credentials/v2";
-/// Gives the catalogue's own members a meaning in JSON-LD without a context to be fetched from it.
+/// What the catalogue's own members mean in JSON-LD, where the catalogue serves it.
+pub const OWN_TERMS: &str = "/contexts/label/v1";
+/// The document that stands there: it never changes, another would be another version.
+pub const OWN_CONTEXT: &str = include_str!("../../data/label-context-v1.json");
+/// What earlier attestations name instead: a meaning for whatever is not known, of nobody's making.
 pub const TERMS: &str = "https://www.w3.org/ns/credentials/undefined-terms/v2";
 
 /// A word that can be no other.
@@ -37,10 +41,38 @@ word! {
     /// [`CONTEXT`].
     ContextWord = "https://www.w3.org/ns/credentials/v2"
 }
-word! {
+
+/// Where the meaning of the catalogue's own members is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Terms {
     /// [`TERMS`].
-    TermsWord = "https://www.w3.org/ns/credentials/undefined-terms/v2"
+    Undefined,
+    /// [`OWN_TERMS`] of the catalogue at this address.
+    Of(String),
 }
+
+impl TryFrom<String> for Terms {
+    type Error = String;
+
+    fn try_from(address: String) -> std::result::Result<Self, String> {
+        match address.strip_suffix(OWN_TERMS) {
+            Some(base) => Ok(Self::Of(base.to_owned())),
+            None if address == TERMS => Ok(Self::Undefined),
+            None => Err(format!("{address} is no context of an attestation")),
+        }
+    }
+}
+
+impl From<Terms> for String {
+    fn from(terms: Terms) -> Self {
+        match terms {
+            Terms::Undefined => TERMS.to_owned(),
+            Terms::Of(base) => format!("{base}{OWN_TERMS}"),
+        }
+    }
+}
+
 word! {
     /// The type of every credential (VC Data Model §4.5).
     CredentialWord = "VerifiableCredential"
@@ -59,7 +91,7 @@ word! {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attestation {
     #[serde(rename = "@context")]
-    pub context: (ContextWord, TermsWord),
+    pub context: (ContextWord, Terms),
     /// Address of this attestation.
     pub id: String,
     #[serde(rename = "type")]
@@ -182,7 +214,7 @@ impl Attestation {
     /// A new attestation of what the subject says, valid from the first to the last of these days.
     pub fn new(id: String, issuer: String, days: (NaiveDate, NaiveDate), subject: Subject) -> Self {
         Self {
-            context: Default::default(),
+            context: (ContextWord::Word, Terms::Of(issuer.clone())),
             id,
             types: Default::default(),
             issuer,
@@ -190,6 +222,14 @@ impl Attestation {
             valid_until: days.1.succ_opt().map(day_begins).unwrap_or_default(),
             credential_subject: subject,
             credential_status: Vec::new(),
+        }
+    }
+
+    /// Whether its members mean what its issuer says, or, as in earlier ones, what nobody says.
+    fn is_in_own_terms(&self) -> bool {
+        match &self.context.1 {
+            Terms::Undefined => true,
+            Terms::Of(base) => *base == self.issuer,
         }
     }
 
@@ -201,6 +241,7 @@ impl Attestation {
         let subject = &self.credential_subject;
         let until = event.valid_until.succ_opt().map(day_begins);
         let same = [
+            ("@context", self.is_in_own_terms()),
             ("label", subject.label == event.label),
             ("solution", subject.solution == event.solution),
             ("application", subject.application == event.application),
@@ -260,7 +301,15 @@ pub(in crate::proof) mod tests {
     #[test]
     fn an_attestation_is_a_credential_of_the_data_model() {
         let value = serde_json::to_value(attestation()).expect("JSON");
-        assert_eq!(value["@context"], serde_json::json!([CONTEXT, TERMS]));
+        assert_eq!(value["@context"], serde_json::json!([CONTEXT, "https://catalogue.example/contexts/label/v1"]));
+        let earlier = Attestation { context: (ContextWord::Word, Terms::Undefined), ..attestation() };
+        let bytes = canonical::to_vec(&earlier).expect("JSON");
+        assert_eq!(
+            canonical::read_as::<Attestation>(&bytes),
+            Ok(earlier.clone()),
+            "issued earlier, it is read as ever"
+        );
+        assert_eq!(earlier.agrees(&granted()), Ok(()));
         assert_eq!(value["type"], serde_json::json!(["VerifiableCredential", "GouvTechLabelCredential"]));
         // Winter time at both ends; the last day is a whole one.
         assert_eq!(value["validFrom"], "2026-03-01T23:00:00Z");
@@ -273,6 +322,33 @@ pub(in crate::proof) mod tests {
         assert_eq!(day_begins(day("2026-07-01")), at("2026-06-30T22:00:00Z"));
         let bytes = canonical::to_vec(&attestation()).expect("JSON");
         assert_eq!(canonical::read_as::<Attestation>(&bytes), Ok(attestation()));
+    }
+
+    /// Each member of an attestation has its meaning there.
+    #[test]
+    fn the_context_names_every_member() {
+        fn members(value: &serde_json::Value, all: &mut std::collections::BTreeSet<String>) {
+            match value {
+                serde_json::Value::Object(inner) => inner.iter().for_each(|(name, value)| {
+                    all.insert(name.clone());
+                    members(value, all);
+                }),
+                serde_json::Value::Array(items) => items.iter().for_each(|item| members(item, all)),
+                _ => {}
+            }
+        }
+        let context: serde_json::Value = serde_json::from_str(OWN_CONTEXT).expect("JSON");
+        let (mut named, mut used) = Default::default();
+        members(&context, &mut named);
+        let mut subject = attestation().credential_subject;
+        let due_on = day("2026-12-31");
+        subject.reservations =
+            vec![Reservation { criterion: "SEC-01".into(), text: "À mettre à jour.".into(), due_on }];
+        members(&serde_json::to_value(subject).expect("JSON"), &mut used);
+        // `id` and `name` are those of the credentials' own context.
+        let missing: Vec<_> =
+            used.iter().filter(|one| !named.contains(*one) && !["id", "name"].contains(&one.as_str())).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
@@ -304,6 +380,7 @@ pub(in crate::proof) mod tests {
         assert_eq!(attestation().agrees(&granted()), Ok(()));
         for (member, alter) in [
             ("label", (|one| one.credential_subject.label.push('0')) as fn(&mut Attestation)),
+            ("@context", |one| one.context.1 = Terms::Of("https://other.example".to_owned())),
             ("solution", |one| one.credential_subject.solution = id(9)),
             ("application", |one| one.credential_subject.application = id(9)),
             ("audit_body", |one| one.credential_subject.audit_body.id = id(9)),

@@ -160,6 +160,33 @@ pub(super) fn signers(bundle: &Bundle, note: &Note, checkpoint: &Checkpoint, key
     }
 }
 
+/// Which keys of the log, and which of these witnesses, signed its state: one of the log's at least,
+/// that was in use at its end.
+pub(super) fn log_signers(
+    note: &Note,
+    checkpoint: &Checkpoint,
+    keys: &mut Keys,
+    witnesses: &[Verifier],
+) -> Result<Vec<Signer>> {
+    let mut known = witnesses.to_vec();
+    for key in keys.0.values().filter(|known| known.event.purposes.contains(&KeyPurpose::Log)) {
+        known.push(Verifier::new(&checkpoint.origin, Kind::Ed25519, key.key)?);
+    }
+    let mut signers = Vec::new();
+    for one in note.open(&known)? {
+        let from = match one.by.kind() {
+            Kind::Ed25519 => Some(keys.using(&one.by.key().kid(), KeyPurpose::Log, checkpoint.size)?.from),
+            Kind::Cosignature => None,
+        };
+        signers.push(Signer { by: one.by.clone(), seen_at: one.seen_at, from });
+    }
+    if signers.iter().any(|signer| signer.from.is_some()) {
+        Ok(signers)
+    } else {
+        Err(text!("Aucune clé du journal n’a signé cet état.", "No key of the log has signed this state."))
+    }
+}
+
 /// The log's last word, over this very file.
 pub(super) fn standing(
     bundle: &Bundle,

@@ -51,9 +51,59 @@ impl PublicKey {
         encoding::base64url(&thumbprint.0)
     }
 
+    /// Strictly: by the equation of RFC 8032 without its cofactor, with one form of each signature, and
+    /// neither key nor commitment of small order. So of one signature all readers say the same.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
+        let commitment = signature.first_chunk::<32>();
+        !self.is_weak()
+            && commitment.is_some_and(|point| !is_weak(point))
+            && UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
     }
+
+    /// Whether signatures can be made for it without a secret, or it has another form.
+    pub fn is_weak(&self) -> bool {
+        is_weak(&self.0)
+    }
+}
+
+/// The points of small order by their `y`, in their canonical form, the lowest byte first: of order 4, 1, 2
+/// and twice 8. Those with the other sign differ in the highest bit.
+const SMALL: [[u8; 32]; 5] = [
+    [0; 32],
+    {
+        let mut one = [0; 32];
+        one[0] = 1;
+        one
+    },
+    {
+        let mut minus_one = P;
+        minus_one[0] -= 1;
+        minus_one
+    },
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+/// 2^255 - 19, the lowest byte first.
+const P: [u8; 32] = {
+    let mut p = [0xff; 32];
+    p[0] = 0xed;
+    p[31] = 0x7f;
+    p
+};
+
+/// Whether an encoded point is of small order, or not in its one form: its `y` not below the prime.
+fn is_weak(point: &[u8; 32]) -> bool {
+    let mut y = *point;
+    if let Some(highest) = y.last_mut() {
+        *highest &= 0x7f;
+    }
+    SMALL.contains(&y) || y.iter().rev().ge(P.iter().rev())
 }
 
 impl fmt::Display for PublicKey {
@@ -161,6 +211,31 @@ mod tests {
         assert_eq!(encoding::base64url(&key.sign(message).expect("signed")), known);
         assert!(key.public().verifies(message, &encoding::of_base64url(known).expect("base64url")));
         assert_eq!(PublicKey::of_jwk(&key.public().jwk()), Ok(key.public()));
+    }
+
+    #[test]
+    fn a_key_for_which_anybody_can_sign_is_weak_and_verifies_nothing() {
+        let with = |y: [u8; 32], bit: u8| {
+            let mut point = y;
+            point[31] |= bit;
+            PublicKey(point)
+        };
+        // The neutral element: `S = 0` and itself as commitment sign every message, by the bare equation.
+        let neutral = SMALL[1];
+        let forged = [neutral, [0; 32]].concat();
+        let bare = UnparsedPublicKey::new(&ED25519, neutral).verify(b"anything", &forged);
+        assert!(bare.is_ok(), "the control: the library alone believes it");
+        assert!(!PublicKey(neutral).verifies(b"anything", &forged));
+        for y in SMALL {
+            assert!(with(y, 0).is_weak() && with(y, 0x80).is_weak());
+        }
+        // Twice the same `y`, once as p + y.
+        for more in 0..19 {
+            let mut y = P;
+            y[0] += more;
+            assert!(with(y, 0).is_weak() && with(y, 0x80).is_weak(), "{more}");
+        }
+        assert!(!SigningKey::fresh().expect("a key").public().is_weak());
     }
 
     #[test]

@@ -10,9 +10,10 @@
 //! - [`merkle`] and [`tiles`]: the log as a tree (RFC 9162) and as files (C2SP tlog-tiles);
 //!   [`note`] and [`checkpoint`]: how its state is signed, by the log and by witnesses.
 //! - [`canonical`], [`jws`], [`key`]: one way to write JSON, one way to sign it.
+//! - [`possession`]: that who registers a key has it.
 //! - [`entry`]: what the log holds; [`history`]: where a label stood on a date;
 //!   [`attestation`] and [`status_list`]: the label as a Verifiable Credential.
-//! - [`bundle`]: the file; [`verdict`]: what is found in it.
+//! - [`bundle`]: the file; [`verdict`]: what is found in it; [`monitor`]: what is found in the log itself.
 //!
 //! Whatever has a signature or a hash has exactly one form: what is read is written again, and
 //! must be the same bytes. So no byte of it can be another.
@@ -28,7 +29,10 @@ pub mod history;
 pub mod jws;
 pub mod key;
 pub mod merkle;
+pub mod monitor;
 pub mod note;
+pub mod possession;
+mod report;
 pub mod status_list;
 pub mod tiles;
 pub mod verdict;

@@ -108,7 +108,8 @@ impl Verifier {
         [a, b, c, d]
     }
 
-    fn made(&self, line: &Line) -> bool {
+    /// Whether the line says to be of this key: a hint, no proof.
+    pub fn made(&self, line: &Line) -> bool {
         line.name == self.name && line.id == self.id()
     }
 

@@ -24,12 +24,13 @@ use super::Result;
 use super::attestation::Attestation;
 use super::bundle::{Bundle, Standing};
 use super::checkpoint::Checkpoint;
-use super::checks::{Keys, Signer, attestations, audited, included, replay, signers, standing, status};
+use super::checks::{Keys, attestations, audited, included, replay, signers, standing, status};
 use super::entry::{LabelEvent, LogEntry};
 use super::history::State;
 use super::key::PublicKey;
 use super::merkle::{Hash, verify_consistency};
 use super::note::{Note, Verifier};
+use super::report::Report;
 use crate::db::{Id, Instant};
 use crate::http::text::Text;
 use crate::text;
@@ -146,37 +147,13 @@ pub struct Seen {
 
 /// Reads a file and says what it proves to a reader who trusts these.
 pub fn verify(bytes: &[u8], trust: &[Trust]) -> Verdict {
-    let mut report = Report { checks: Vec::new(), is_pinned: false };
+    let mut report = Report::default();
     let found = report.examine(bytes, trust);
     let pinned = found.is_some() && report.is_pinned;
     Verdict { valid: found.is_some(), pinned, checks: report.checks, found }
 }
 
-struct Report {
-    checks: Vec<Check>,
-    is_pinned: bool,
-}
-
 impl Report {
-    fn note(&mut self, code: &'static str, result: CheckResult, text: Text) {
-        self.checks.push(Check { code, result, text });
-    }
-
-    /// Writes down how a check ended, and goes on only when it passed.
-    fn step<T>(&mut self, code: &'static str, result: Result<T>, says: impl FnOnce(&T) -> Text) -> Option<T> {
-        match result {
-            Ok(value) => {
-                let text = says(&value);
-                self.note(code, CheckResult::Passed, text);
-                Some(value)
-            }
-            Err(text) => {
-                self.note(code, CheckResult::Failed, text);
-                None
-            }
-        }
-    }
-
     fn examine(&mut self, bytes: &[u8], trust: &[Trust]) -> Option<Found> {
         let bundle = self.step("form", Bundle::parse(bytes), |_| {
             text!(
@@ -277,24 +254,14 @@ impl Report {
                 )
             })?;
         }
-        for one in trust {
-            self.tie(one, &bundle, &checkpoint, &signers)?;
-        }
-        let (result, text) = if self.is_pinned {
-            (
-                CheckResult::Passed,
-                text!("Le fichier tient à ce à quoi vous vous fiez.", "The file is tied to what you trust."),
-            )
-        } else {
-            (
-                CheckResult::Open,
-                text!(
-                    "Rien ne rattache ce fichier à ce à quoi vous vous fiez : n’importe qui a pu le faire.",
-                    "Nothing ties this file to what you trust: anybody may have made it."
-                ),
-            )
+        let known = |at: u64| {
+            let earlier = bundle.consistency.as_ref().filter(|one| one.size == at).map(|one| one.root);
+            earlier.or((at == checkpoint.size).then_some(checkpoint.root))
         };
-        self.note("pinned", result, text);
+        for one in trust {
+            self.tie(one, &checkpoint, &known, &signers)?;
+        }
+        self.sum_up();
         Some(Found {
             origin: checkpoint.origin,
             size: checkpoint.size,
@@ -369,90 +336,6 @@ impl Report {
             self.note("auditor_key", result, text);
         }
         Some(decisions)
-    }
-
-    /// Ties the file to something trusted, if it can be; none when both cannot be true.
-    fn tie(&mut self, trust: &Trust, bundle: &Bundle, checkpoint: &Checkpoint, signers: &[Signer]) -> Option<()> {
-        let Checkpoint { origin, size, root, .. } = checkpoint;
-        let two_histories = |earlier: u64| {
-            text!(
-                "Le journal a montré deux histoires : à {earlier} entrées, ce n’est pas l’état que vous avez gardé.",
-                "The log has shown two histories: at {earlier} entries, its state is not the one that you have kept."
-            )
-        };
-        let (result, text) = match trust {
-            Trust::Auditor(_) => return Some(()),
-            Trust::Key(key) => {
-                let name = key.name();
-                match signers.iter().any(|signer| signer.by == *key) {
-                    true => (
-                        CheckResult::Passed,
-                        text!(
-                            "La clé « {name} », à laquelle vous vous fiez, a signé.",
-                            "The key `{name}`, which you trust, has signed."
-                        ),
-                    ),
-                    false => (
-                        CheckResult::Open,
-                        text!(
-                            "La clé « {name} », à laquelle vous vous fiez, n’a pas signé.",
-                            "The key `{name}`, which you trust, has not signed."
-                        ),
-                    ),
-                }
-            }
-            Trust::Checkpoint(kept) if kept.origin != *origin => {
-                let other = &kept.origin;
-                (
-                    CheckResult::Open,
-                    text!(
-                        "L’état que vous avez gardé est d’un autre journal, « {other} ».",
-                        "The state that you have kept is of another log, `{other}`."
-                    ),
-                )
-            }
-            Trust::Checkpoint(kept) => {
-                let earlier = kept.size;
-                let known = bundle.consistency.as_ref().filter(|one| one.size == earlier).map(|one| one.root);
-                let known = known.or((earlier == *size).then_some(*root));
-                // Anybody can continue what is public: it takes a key that the kept state has already.
-                let is_known_key = signers.iter().any(|signer| signer.from.is_some_and(|from| from < earlier));
-                match known {
-                    Some(known) if known == kept.root && is_known_key => (
-                        CheckResult::Passed,
-                        text!(
-                            "Le journal prolonge l’état à {earlier} entrées que vous avez gardé, avec une clé de celui-ci.",
-                            "The log continues the state of {earlier} entries that you have kept, with a key of it."
-                        ),
-                    ),
-                    Some(known) if known == kept.root => (
-                        CheckResult::Open,
-                        text!(
-                            "L’état gardé ({earlier} entrées) ne connaît aucune des clés du journal qui ont signé.",
-                            "The state kept ({earlier} entries) knows none of the log's keys that have signed."
-                        ),
-                    ),
-                    Some(_) => (CheckResult::Failed, two_histories(earlier)),
-                    None if earlier > *size => (
-                        CheckResult::Open,
-                        text!(
-                            "L’état gardé ({earlier} entrées) est plus récent que ce fichier : demandez-en un nouveau.",
-                            "The state kept ({earlier} entries) is later than this file: ask for a new one."
-                        ),
-                    ),
-                    None => (
-                        CheckResult::Open,
-                        text!(
-                            "Le fichier n’a pas la preuve qui part de l’état gardé ({earlier} entrées) : demandez-la.",
-                            "The file has no proof from the state kept ({earlier} entries): ask for one."
-                        ),
-                    ),
-                }
-            }
-        };
-        self.is_pinned |= result == CheckResult::Passed;
-        self.note("trust", result, text);
-        (result != CheckResult::Failed).then_some(())
     }
 }
 

@@ -14,7 +14,9 @@ command's that failed.
 """
 
 import argparse
+import base64
 import contextlib
+import hashlib
 import os
 import pwd
 import shlex
@@ -106,6 +108,17 @@ def stop(process):
         process.wait()
 
 
+def witness(folder):
+    """A witness of the log that the server knows: its key, and its vkey (C2SP signed-note, cosignature/v1)."""
+    pem, name = f"{folder}/witness.pem", "witness.example/1"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", pem], check=True,
+                   stderr=subprocess.DEVNULL)
+    public = subprocess.check_output(["openssl", "pkey", "-in", pem, "-pubout", "-outform", "DER"])[-32:]
+    key = b"\x04" + public
+    hint = hashlib.sha256(name.encode() + b"\n" + key).hexdigest()[:8]
+    return {"CONTRACT_WITNESS": pem, "GOUVTECH_WITNESS_KEY": f"{name}+{hint}+{base64.b64encode(key).decode()}"}
+
+
 @contextlib.contextmanager
 def server(program, url, folder):
     """A running server. Gives the environment in which commands find it."""
@@ -126,6 +139,7 @@ def server(program, url, folder):
     key = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", environment["GOUVTECH_SIGNING_KEY"]]
     subprocess.run(key, check=True, stderr=subprocess.DEVNULL)
     os.chmod(environment["GOUVTECH_SIGNING_KEY"], 0o600)
+    environment |= witness(folder)
     log = Path(folder, "server.log")
     with log.open("wb") as out:
         process = start(program, environment, out, base)

@@ -177,13 +177,43 @@ class World:
     def suspended_accreditation(self):
         return self.accreditation_step("suspend", self.accredited(), REASON)
 
-    def fresh_key(self):
-        """No key signs with it: any 32 bytes are registered."""
-        x = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-        return {"name": f"audit.example/{self.number()}", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}}
+    def fresh_key(self, accreditation):
+        """A key, and its proof for an accreditation, as an audit body makes them with this program."""
+        log = requests.get(f"{BASE}/log/checkpoint", timeout=30).text.splitlines()[0]
+        with tempfile.TemporaryDirectory() as folder:
+            pem = os.path.join(folder, "key.pem")
+            # PKCS#8 of 32 random bytes (RFC 8410 §7).
+            der = bytes.fromhex("302e020100300506032b657004220420") + secrets.token_bytes(32)
+            with open(pem, "w") as file:
+                file.write("-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(der).decode()
+                           + "\n-----END PRIVATE KEY-----\n")
+            proof = subprocess.check_output(
+                [PROGRAM, "sign", "--key-proof", accreditation, "--audience", log, "--key", pem], text=True).strip()
+            public = subprocess.check_output(["openssl", "pkey", "-in", pem, "-pubout", "-outform", "DER"])
+        x = base64.urlsafe_b64encode(public[-32:]).decode().rstrip("=")
+        return {"name": f"audit.example/{self.number()}", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x},
+                "proof": proof}
+
+    def cosignature(self):
+        """The checkpoint with the line of the witness that the server knows."""
+        text = requests.get(f"{BASE}/log/checkpoint", timeout=30).text.split("\n\n")[0] + "\n"
+        name, hint, _ = os.environ["GOUVTECH_WITNESS_KEY"].split("+", 2)
+        now = int(time.time())
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(f"cosignature/v1\ntime {now}\n{text}".encode())
+            file.flush()
+            signature = subprocess.check_output(
+                ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", os.environ["CONTRACT_WITNESS"], "-in", file.name])
+        line = base64.b64encode(bytes.fromhex(hint) + now.to_bytes(8, "big") + signature).decode()
+        return {"note": f"{text}\n— {name} {line}\n"}
 
     def with_key(self):
-        return self.accreditation_step("register-key", self.accredited(), self.fresh_key())
+        seen = self.accredited()
+        return self.accreditation_step("register-key", seen, self.fresh_key(seen.id))
+
+    def registration(self):
+        seen = self.accredited()
+        return Ready("operator", {"id": seen.id}, self.fresh_key(seen.id))
 
     def revocation(self):
         seen = self.with_key()
@@ -547,6 +577,7 @@ READY = {
     "find_badge_of_label": of_label(),
     "find_badge_of_solution": of_solution("anonymous"),
     "find_status_list": lambda w: Ready("anonymous", {"purpose": "revocation"}),
+    "create_cosignature": lambda w: Ready("anonymous", {}, w.cosignature()),
     "find_tile": lambda w: Ready("anonymous", {"level": "entries", "tile": "000.p/1"}),
     "create_label_application": lambda w: Ready("vendor", {"id": w.evaluated().body["solution_id"]}),
     "find_label_application": on("vendor", World.application),
@@ -572,7 +603,7 @@ READY = {
     "suspend_accreditation": on("operator", World.accredited),
     "reinstate_accreditation": on("operator", World.suspended_accreditation),
     "withdraw_accreditation": on("operator", World.accredited),
-    "register_signing_key": lambda w: Ready("operator", {"id": w.accredited().id}, w.fresh_key()),
+    "register_signing_key": World.registration,
     "revoke_signing_key": World.revocation,
     "list_qualifications": lambda w: Ready("auditor"),
     "create_qualification": lambda w: Ready("operator", {}, w.qualification()),
