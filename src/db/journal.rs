@@ -68,6 +68,7 @@ crate::codes! {
         Accreditation = "accreditation",
         Qualification = "qualification",
         OrganisationLink = "organisation_link",
+        Complaint = "complaint",
     }
 }
 

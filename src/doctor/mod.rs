@@ -90,12 +90,13 @@ pub fn examine(backend: &Backend, told: &mut dyn FnMut(&Check)) -> std::result::
         // What follows would ask for what is not there.
         return Err("migrations of this program are missing: run `migrate` first".to_owned());
     }
-    let checks: [(&str, Examine); 7] = [
+    let checks: [(&str, Examine); 8] = [
         ("files", schema::files),
         ("journal", history::continuity),
         ("journal hashes", history::hashes),
         ("seals", history::seals),
         ("log of labels", history::log),
+        ("acts on labels", history::acts),
         ("evaluation scores", scores::evaluations),
         ("audit scores", scores::audits),
     ];

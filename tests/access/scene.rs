@@ -143,6 +143,9 @@ impl Scene {
         targets.push(Target { assigned: Some(all.auditor.id), ..qualified });
         let link = plain("organisation-links", "a link", link(app, owner.id, all.other_auditor.id), false, "open");
         targets.push(Target { vendor: Some(owner.id), assigned: Some(all.other_auditor.id), ..link });
+        let case = super::states::case(app, &all, 1, "decided");
+        let number = super::states::label_of(app, &case.key);
+        targets.push(super::states::complaint(app, &all, &number, "open"));
         let callers = all.callers(app);
         Self { organisations: all, callers, targets, solutions }
     }
