@@ -166,6 +166,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     all.extend(crate::evaluations::routes::endpoints());
     all.extend(crate::reviews::routes::endpoints());
     all.extend(crate::labels::routes::endpoints());
+    all.extend(crate::notifications::routes::endpoints());
     all.extend(crate::log::routes::endpoints());
     all.extend(crate::accreditations::routes::endpoints());
     all.extend(crate::appeals::routes::endpoints());

@@ -10,7 +10,7 @@ use crate::db::{Actor, Store};
 use crate::error::Result;
 use crate::http::idempotency;
 use crate::persons::retention;
-use crate::{accreditations, appeals, evaluations, labels, reviews, solutions};
+use crate::{accreditations, appeals, evaluations, labels, notifications, reviews, solutions};
 
 /// How often the calendar is looked at.
 const EVERY: Duration = Duration::from_secs(600);
@@ -42,12 +42,13 @@ pub fn run(store: &Store, settings: &Settings) -> Result<usize> {
     let confirmation_days = i64::from(settings.confirmation_days);
     store.write_here(&Actor::System, |tx| {
         Ok(evaluations::model::expire(tx)?
-            + labels::model::expire(tx)?
+            + labels::calendar::keep(tx)?
             + labels::exchange::keep(tx)?
             + appeals::model::keep(tx)?
             + accreditations::model::expire(tx)?
             + solutions::publication::age(tx, confirmation_days)?
             + reviews::model::age_out(tx)?
+            + notifications::reminders::keep(tx, confirmation_days)?
             + idempotency::forget(tx)?)
     })
 }

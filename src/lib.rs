@@ -9,6 +9,7 @@
 //!   `model` (rows and queries), `view` (what goes over the wire);
 //!   [`comparisons`] and [`exports`] show what the others hold;
 //! - [`independence`]: who may act on a label case, and who may not;
+//! - [`notifications`]: who has to know of what was done, and is reminded of what comes due;
 //! - [`search`]: what the public reads, found and counted inside the process;
 //! - [`proof`]: what others can check without believing the catalogue: signatures, a log, a file for a label;
 //! - [`http`]: what every handler speaks; [`auth`]: who calls; [`db`]: both
@@ -49,6 +50,7 @@ pub mod kept;
 pub mod labels;
 pub mod log;
 pub mod metrics;
+pub mod notifications;
 pub mod openapi;
 pub mod organisations;
 pub mod persons;

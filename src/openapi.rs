@@ -30,7 +30,11 @@ const TAGS: &[(&str, &str)] = &[
     ("solutions", "Solutions, their versions and states."),
     ("evaluations", "Self-evaluations against a criteria set."),
     ("reviews", "What users say."),
-    ("labels", "The third-party label: applications, findings, decisions, register, and what proves it."),
+    (
+        "labels",
+        "The third-party label: applications, findings, decisions, register, its life, complaints, and what proves it.",
+    ),
+    ("notifications", "What one's organisation has to know."),
     ("log", "The transparency log: every decision on a label, in a tree that only grows."),
     ("appeals", "Appeals of vendors against decisions that harm them, and the panel that answers."),
     ("accreditations", "Audit bodies: accreditation, signing keys, qualified persons."),

@@ -19,6 +19,7 @@ use states::{
     commands_on_a_solution_start_from_the_states_of_the_table, commands_on_appeals_start_from_the_states_of_the_table,
     commands_on_applications_start_from_the_states_of_the_table, commands_on_bodies_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
+    commands_on_complaints_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_evaluations_start_from_the_states_of_the_table, commands_on_reviews_start_from_the_states_of_the_table,
     who_is_refused_all_the_same,
@@ -37,6 +38,7 @@ cases![
     commands_on_applications_start_from_the_states_of_the_table,
     commands_on_appeals_start_from_the_states_of_the_table,
     commands_on_bodies_start_from_the_states_of_the_table,
+    commands_on_complaints_start_from_the_states_of_the_table,
     commands_on_criteria_sets_start_from_the_states_of_the_table,
     commands_on_claims_and_organisations_start_from_the_states_of_the_table,
     who_is_refused_all_the_same,
@@ -88,6 +90,7 @@ fn the_table_and_the_document_agree(app: &App) {
                     "Appeal",
                     "Accreditation",
                     "Qualification",
+                    "Complaint",
                 ]
                 .iter()
                 .any(|noun| {
@@ -276,6 +279,7 @@ fn lists_show_and_count_what_the_table_names(app: &App) {
             "list_accreditations" => "accreditations",
             "list_qualifications" => "qualifications",
             "list_organisation_links" => "organisation-links",
+            "list_complaints" => "complaints",
             other => panic!("{other}: what does it list?"),
         };
         let rows: Vec<&Target> =

@@ -37,7 +37,7 @@ fn findings(app: &App) -> BTreeSet<String> {
         all.extend(check.findings.iter().cloned());
     });
     let is_clean = outcome.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(names.len(), 9, "{names:?}");
     assert_eq!(is_clean, all.is_empty());
     all
 }

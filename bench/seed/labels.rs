@@ -17,6 +17,7 @@ use gouvtech_catalogue::labels::procedure::Procedure;
 use gouvtech_catalogue::labels::rules::{
     ADMISSION_DAYS, ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus, found_scores, obstacles,
 };
+use gouvtech_catalogue::labels::standing::Standing;
 use gouvtech_catalogue::labels::view::{ApplicationDetails, LabelScope};
 use gouvtech_catalogue::solutions::model::Solution;
 
@@ -124,6 +125,8 @@ impl Cast {
                 valid_until: today.checked_add_months(Months::new(VALID_MONTHS)).unwrap_or(today),
                 granted_at: tx.now,
                 updated_at: tx.now,
+                standing: Json(Standing::default()),
+                banned_until: None,
             });
             decisions.push(decision);
         }

@@ -9,16 +9,19 @@ use super::rules::{ANSWER, AppealStatus, FILING, Opinion, after, majority};
 use super::view::{AppealFilter, AppealView, FileAppeal, GiveOpinion};
 use crate::auth::Role;
 use crate::db::journal::of_solution;
-use crate::db::schema::{appeal_opinions, appeals, changes, label_applications};
+use crate::db::schema::{appeal_opinions, appeals, changes, label_acts, label_applications};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::http::{After, Key, Page, Slice};
+use crate::labels::acts::LabelAct;
 use crate::labels::audit::person;
 use crate::labels::model::{Application, Label};
-use crate::labels::rules::{ApplicationCommand, DecisionOutcome};
+use crate::labels::rules::{ApplicationCommand, DecisionOutcome, LabelStatus};
+use crate::notifications;
 use crate::organisations::Viewer;
 use crate::organisations::links::OrganisationLink;
 use crate::persons::identities;
+use crate::proof::entry::EventKind;
 use crate::{keyset, text, versioned};
 
 /// An appeal of a vendor.
@@ -66,7 +69,19 @@ struct Subject {
 fn subject(db: &mut Db, application: &Application, id: Id) -> Result<Option<Subject>> {
     let last = application.decisions(db)?.pop();
     let decision = last.filter(|one| one.id == id && one.outcome != DecisionOutcome::Granted);
-    Ok(decision.map(|one| Subject { at: one.decided_at, audit_body: one.organisation_id, label: one.label_number }))
+    if let Some(one) = decision {
+        return Ok(Some(Subject { at: one.decided_at, audit_body: one.organisation_id, label: one.label_number }));
+    }
+    let Some(label) = Label::of_application(db, application.id)? else { return Ok(None) };
+    let acts = LabelAct::of(db, std::slice::from_ref(&label.number))?;
+    // What still holds: the last act that led to where the label stands.
+    let harms = acts.into_iter().rev().find(|act| match label.status {
+        LabelStatus::Suspended => act.kind == EventKind::Suspended,
+        LabelStatus::Withdrawn => act.kind == EventKind::Withdrawn,
+        _ => false,
+    });
+    let harms = harms.filter(|act| act.id == id);
+    Ok(harms.map(|act| Subject { at: act.acted_at, audit_body: label.audit_body_id, label: Some(label.number) }))
 }
 
 impl Appeal {
@@ -109,6 +124,7 @@ impl Appeal {
         let changed = json!({"application": application.id, "subject": appeal.subject_id});
         let changed = of_solution(changed, application.solution_id);
         tx.record("file_appeal", Resource::Appeal, appeal.id, 1, changed)?;
+        notifications::of_appeal(tx, &appeal)?;
         Ok(appeal)
     }
 
@@ -134,6 +150,10 @@ impl Appeal {
         }
         let changed = of_solution(changed, application.solution_id);
         tx.record(action, Resource::Appeal, self.id, self.version, changed)?;
+        // How far the panel has come is the panel's affair.
+        if self.closed_at.is_some() {
+            notifications::of_appeal(tx, self)?;
+        }
         Ok(application)
     }
 
@@ -206,6 +226,17 @@ impl Appeal {
             _ => false,
         };
         found.filter(is_party).ok_or_else(Error::not_found)
+    }
+
+    /// Those of these labels whose withdrawal a panel sent back: no ban holds.
+    pub fn annulled(db: &mut Db, labels: &[String]) -> Result<Vec<String>> {
+        let acts = label_acts::table.filter(label_acts::kind.eq(EventKind::Withdrawn)).select(label_acts::id);
+        let numbers: Vec<Option<String>> = appeals::table
+            .filter(appeals::status.eq(AppealStatus::SentBack).and(appeals::subject_id.eq_any(acts)))
+            .filter(appeals::label_number.eq_any(labels.to_vec()))
+            .select(appeals::label_number)
+            .load(db)?;
+        Ok(numbers.into_iter().flatten().collect())
     }
 
     /// Whether one on an application of this solution waits for the panel.

@@ -127,7 +127,7 @@ impl From<OpinionRow> for OpinionView {
 }))]
 pub struct FileAppeal {
     /// What it is against: the last decision on the application, when it refused the label or
-    /// granted it with reservations; or an act that suspended the label or took it back.
+    /// granted it with reservations; or the act (`acts` of the label) that suspended it or took it back.
     pub subject_id: Id,
     /// Why.
     #[schema(min_length = 10, max_length = 20000)]

@@ -82,6 +82,14 @@ guards! {
     Auditor = (Auditor);
     Evaluator = (Auditor, Evaluator);
     DecisionMaker = (Auditor, DecisionMaker);
+    /// Who watches over labels for an audit body.
+    Surveyor = (Auditor, Evaluator) | (Auditor, DecisionMaker);
+    /// Who may suspend a label: the audit body, and the operator as a precaution.
+    LabelSuspender = (Auditor, DecisionMaker) | (Operator, LabelOfficer);
+    /// Who may complain of a label.
+    Complainant = (Vendor) | (Buyer) | (Auditor);
+    /// Whom cases, labels and complaints concern.
+    Concerned = (Vendor) | (Buyer) | (Auditor) | (Operator, LabelOfficer);
     /// A party of a label case or an officer.
     CaseParty = (Vendor) | (Auditor) | (Operator, LabelOfficer);
     Moderator = (Operator, Moderator);

@@ -69,6 +69,7 @@ crate::codes! {
         Qualification = "qualification",
         OrganisationLink = "organisation_link",
         Appeal = "appeal",
+        Complaint = "complaint",
     }
 }
 

@@ -455,6 +455,8 @@ diesel::table! {
         valid_until -> Date,
         granted_at -> Instant,
         updated_at -> Instant,
+        standing -> Json,
+        banned_until -> Nullable<Date>,
     }
 }
 
@@ -668,6 +670,43 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    label_acts (id) {
+        id -> Id,
+        label_number -> Text,
+        kind -> Text,
+        reason -> Nullable<Text>,
+        details -> Json,
+        actor_id -> Nullable<Id>,
+        organisation_id -> Nullable<Id>,
+        role -> Text,
+        acted_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Integer, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant, Json};
+
+    complaints (id) {
+        id -> Id,
+        version -> Integer,
+        label_number -> Text,
+        organisation_id -> Id,
+        actor_id -> Id,
+        status -> Text,
+        text -> Text,
+        evidence -> Json,
+        answer -> Nullable<Text>,
+        created_at -> Instant,
+        updated_at -> Instant,
+        answered_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text};
     use crate::db::types::sql::{Id, Instant, Json};
 
@@ -681,7 +720,38 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Date, Nullable, Text};
+    use crate::db::types::sql::{Id, Instant};
+
+    notifications (position) {
+        position -> BigInt,
+        recipient_id -> Nullable<Id>,
+        change_position -> BigInt,
+        address -> Text,
+        due_on -> Nullable<Date>,
+        reminder -> Nullable<Text>,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Date, Text};
+    use crate::db::types::sql::Id;
+
+    reminders (resource_id, kind, about, due_on) {
+        kind -> Text,
+        resource_id -> Id,
+        about -> Text,
+        due_on -> Date,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
+    label_acts,
+    complaints,
+    notifications,
+    reminders,
     log_entries,
     log_nodes,
     log_cosignatures,

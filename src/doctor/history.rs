@@ -7,10 +7,13 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::Check;
 use crate::db::journal::Change;
-use crate::db::schema::{changes, counters};
+use crate::db::schema::{changes, counters, label_acts};
 use crate::db::seals::{self, Sealed};
 use crate::db::{Db, Id, Resource};
 use crate::error::Result;
+use crate::labels::acts::LabelAct;
+use crate::log::tree::EntryRow;
+use crate::proof::entry::LogEntry;
 
 const PART: i64 = 1000;
 
@@ -40,6 +43,48 @@ pub fn log(db: &mut Db) -> Result<Check> {
     Ok(check)
 }
 
+/// Every act on a label is the one whose hash the log has, and none of those is gone.
+pub fn acts(db: &mut Db) -> Result<Check> {
+    let mut check = Check::new("acts on labels");
+    let mut after = String::new();
+    loop {
+        let numbers: Vec<String> = label_acts::table
+            .filter(label_acts::label_number.gt(after.clone()))
+            .order(label_acts::label_number)
+            .select(label_acts::label_number)
+            .distinct()
+            .limit(200)
+            .load(db)?;
+        let Some(last) = numbers.last() else { return Ok(check) };
+        after.clone_from(last);
+        let acts = LabelAct::of(db, &numbers)?;
+        for number in numbers {
+            let mut logged = Vec::new();
+            for row in EntryRow::of(db, &number)? {
+                if let LogEntry::Label(event) = row.read()?
+                    && event.decision.is_none()
+                {
+                    logged.push(event.data);
+                }
+            }
+            let mut kept = BTreeSet::new();
+            for act in acts.iter().filter(|act| act.label_number == number) {
+                check.seen += 1;
+                let hash = act.hash()?;
+                if !logged.contains(&hash) {
+                    check.found(format!("act {} on label {number} is not the one in the log", act.id));
+                }
+                kept.insert(hash.0);
+            }
+            // What befell a label before acts were kept has none.
+            let gone = logged.iter().skip_while(|data| !kept.contains(&data.0)).filter(|data| !kept.contains(&data.0));
+            for data in gone {
+                check.found(format!("label {number}: the act whose hash in the log is {data} is gone"));
+            }
+        }
+    }
+}
+
 /// Where the rows of a kind of resource are.
 fn table(resource: Resource) -> Option<&'static str> {
     Some(match resource {
@@ -56,6 +101,7 @@ fn table(resource: Resource) -> Option<&'static str> {
         Resource::Appeal => "appeals",
         Resource::Qualification => "qualifications",
         Resource::OrganisationLink => "organisation_links",
+        Resource::Complaint => "complaints",
         // What a person asked for and what its age took away have no rows.
         Resource::Person | Resource::Retention => return None,
     })

@@ -64,12 +64,13 @@ impl std::fmt::Display for Check {
 type Examine = fn(&mut Db) -> Result<Check>;
 
 /// What is looked at beside the schema, each on a snapshot of its own.
-pub const CHECKS: [(&str, Examine); 7] = [
+pub const CHECKS: [(&str, Examine); 8] = [
     ("files", schema::files),
     ("journal", history::continuity),
     ("journal hashes", history::hashes),
     ("seals", history::seals),
     ("log of labels", history::log),
+    ("acts on labels", history::acts),
     ("evaluation scores", scores::evaluations),
     ("audit scores", scores::audits),
 ];

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::db::{Id, Resource};
 use crate::evaluations::rules::EvaluationStatus;
+use crate::notifications::reminders::REMINDS;
 use crate::reviews::rules::ReviewStatus;
 use crate::solutions::rules::SolutionStatus;
 
@@ -36,7 +37,10 @@ impl Reach {
             | Resource::Claim
             | Resource::Qualification
             | Resource::OrganisationLink
-            | Resource::Appeal => Self::Nothing,
+            | Resource::Appeal
+            | Resource::Complaint => Self::Nothing,
+            // Whoever is reminded has done nothing yet.
+            _ if action.starts_with(REMINDS) => Self::Nothing,
             // The register of accreditations names the organisations.
             Resource::Organisation | Resource::Accreditation => Self::Organisations,
             Resource::CriteriaSet => Self::Criteria,
@@ -117,6 +121,8 @@ mod tests {
         assert_eq!(reach(Resource::LabelApplication, "assign_label_application", about(json!({}))), Reach::Nothing);
         assert_eq!(reach(Resource::LabelApplication, "decide_label_application", about(json!({}))), of_it);
         assert_eq!(reach(Resource::Label, "expire_label", about(moved("granted", "expired"))), of_it);
+        assert_eq!(reach(Resource::Label, "remind_of_label", about(json!({}))), Reach::Nothing);
+        assert_eq!(reach(Resource::Complaint, "create_complaint", json!({})), Reach::Nothing);
         assert_eq!(reach(Resource::Person, "erase_person", json!({})), Reach::Everything);
     }
 }

@@ -263,6 +263,7 @@ pub fn submission(db: &mut Db, application: &Application, now: Instant) -> Resul
             text!("Six mois passent après un refus.", "Six months pass after a refusal."),
         ));
     }
+    faults.extend(super::life::ban(db, application, now)?);
     let Some(evaluation) = Evaluation::in_force(db, application.solution_id)? else {
         faults.push(Fault::body(
             "/evaluation",
@@ -311,7 +312,8 @@ pub fn submit(application: &mut Application, tx: &mut Tx<'_>, evaluation: Evalua
     application.set_id = Some(evaluation.set_id);
     application.submitted_at = Some(tx.now);
     application.admission_due_at = Some(tx.now.plus_days(ADMISSION_DAYS));
-    application.store(tx, "submit_label_application", json!({"status": ["draft", "submitted"]}))
+    application.store(tx, "submit_label_application", json!({"status": ["draft", "submitted"]}))?;
+    super::calendar::extend_of(tx, application.solution_id)
 }
 
 /// Admit

@@ -17,6 +17,7 @@ use super::rules::{
     ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus, decision_faults,
     finding_faults, found_scores, obstacles,
 };
+use super::standing::Standing;
 use super::view::{ApplicationView, Decide, LabelScope, PutFinding, SubmitReport};
 use crate::auth::guard::{DecisionMaker, Evaluator};
 use crate::db::seals::Sealed;
@@ -28,7 +29,6 @@ use crate::independence::check::{Act, Stage, check};
 use crate::log::identity::Log;
 use crate::organisations::{Organisation, Viewer};
 use crate::persons::identities;
-use crate::proof::entry::EventKind;
 use crate::solutions::model::{Solution, SolutionVersion};
 use crate::{endpoints, text};
 
@@ -410,11 +410,7 @@ fn grant(
     months: u32,
 ) -> Result<()> {
     for mut earlier in Label::of_solution(tx.db, application.solution_id)? {
-        if earlier.status.is_valid() || earlier.status == LabelStatus::Suspended {
-            let from = earlier.status;
-            earlier.status = LabelStatus::Superseded;
-            earlier.befall(tx, EventKind::Superseded, json!({"status": [from, earlier.status], "by": number}))?;
-        }
+        earlier.give_way(tx, &number)?;
     }
     let report = application.report(tx.db)?.ok_or_else(|| Error::Internal("a decision without a report".to_owned()))?;
     let (set, _) = application.criteria(tx.db)?;
@@ -448,6 +444,8 @@ fn grant(
         valid_until: today.checked_add_months(Months::new(months)).unwrap_or(today),
         granted_at: tx.now,
         updated_at: tx.now,
+        standing: Json(Standing::default()),
+        banned_until: None,
     };
     label.granted(tx, log, application, decision)?;
     Solution::find_by_id(tx.db, application.solution_id)?.refresh_published_facets(tx.db)

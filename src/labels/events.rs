@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::acts::{LabelAct, Said};
 use super::model::{Application, Decision, Label};
 use super::rules::{DecisionOutcome, LabelStatus};
 use super::view::Reservation;
@@ -112,11 +113,12 @@ struct Decided<'a> {
 }
 
 impl Label {
-    /// Writes a change of status that no decision made.
-    pub fn befall(&mut self, tx: &mut Tx<'_>, kind: EventKind, changed: Value) -> Result<()> {
-        let data = canonical::hash(&json!({"changed": changed, "kind": kind})).map_err(broken)?;
+    /// Writes what befell it beside decisions: the act with its reasons, the journal, and the log,
+    /// whose entry holds the hash of the act.
+    pub fn befall_because(&mut self, tx: &mut Tx<'_>, kind: EventKind, changed: Value, said: Said) -> Result<()> {
+        let act = LabelAct::keep(tx, self, kind, said)?;
         self.store(tx, action(kind), changed)?;
-        self.enter(tx, kind, data, None)
+        self.enter(tx, kind, act.hash()?, None)
     }
 
     /// Makes the row, and attests it.
@@ -138,6 +140,14 @@ impl Label {
         decision: &Decision,
         changed: Value,
     ) -> Result<()> {
+        if self.audit_body_id != decision.organisation_id {
+            return Err(Error::conflict(text!(
+                "Un autre organisme veille désormais sur ce label.",
+                "Another body watches over this label by now."
+            )));
+        }
+        // A correction states the reservations anew.
+        self.standing.0.lifted.clear();
         self.store(tx, action(EventKind::Corrected), changed)?;
         log.enter_keys(tx)?;
         let index = EntryRow::of(tx.db, &self.number)?.first().and_then(|row| u64::try_from(row.position).ok());
@@ -238,6 +248,7 @@ impl Label {
         self.updated_at = tx.now;
         self.change(tx)?;
         tx.record(action, Resource::Label, self.id, self.version, of_solution(changed, self.solution_id))?;
+        crate::notifications::of_label(tx, self, action)?;
         Solution::find_by_id(tx.db, self.solution_id)?.refresh_published_facets(tx.db)
     }
 }
@@ -309,5 +320,9 @@ fn action(kind: EventKind) -> &'static str {
         EventKind::Renounced => "renounce_label",
         EventKind::Expired => "expire_label",
         EventKind::Superseded => "supersede_label",
+        EventKind::Extended => "extend_label",
+        EventKind::Transferred => "transfer_label",
+        EventKind::ChangeNoted => "note_change_of_label",
+        EventKind::ChangeAssessed => "assess_change_of_label",
     }
 }

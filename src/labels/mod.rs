@@ -15,17 +15,28 @@
 //! same body. At every stage body and person have to be accredited, qualified and
 //! independent ([`crate::independence`]); a case for which they no longer are is
 //! frozen, until it is recused, reassigned or abandoned. Decisions are only ever added; a correction names what it corrects.
+//!
+//! What becomes of a label once it is granted is in [`standing`] and [`life`], what the calendar
+//! does to it in [`calendar`], what third parties hold against it in [`complaints`].
 
+pub mod actors;
+pub mod acts;
 pub mod applications;
 pub mod assignment;
 pub mod attested;
 pub mod audit;
 pub mod badge;
+pub mod calendar;
+pub mod changes;
+pub mod complaints;
 pub mod events;
 pub mod exchange;
+pub mod life;
 pub mod model;
 pub mod procedure;
 pub mod register;
+pub mod requests;
 pub mod routes;
 pub mod rules;
+pub mod standing;
 pub mod view;

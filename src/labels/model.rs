@@ -6,10 +6,12 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::acts::{LabelAct, Said};
 use super::procedure::Procedure;
 use super::rules::{ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, Found, LabelStatus, step};
+use super::standing::{Cause, LabelCommand, Standing};
 use super::view::{
     ApplicationDetails, ApplicationFilter, ApplicationView, DecisionView, LabelFilter, LabelScope, LabelView, Parts,
     Reservation,
@@ -29,10 +31,9 @@ use crate::independence::freeze::Freeze;
 use crate::independence::rules::{Conflict, Rule};
 use crate::organisations::view::OrganisationSummary;
 use crate::organisations::{Organisation, Viewer};
-use crate::proof::entry::EventKind;
 use crate::solutions::model::Solution;
 use crate::solutions::sheet::Evidence;
-use crate::{keyset, text, versioned};
+use crate::{keyset, notifications, text, versioned};
 
 /// An application for the label.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
@@ -145,6 +146,10 @@ pub struct Label {
     pub valid_until: NaiveDate,
     pub granted_at: Instant,
     pub updated_at: Instant,
+    /// What has come over it beside its status.
+    pub standing: Json<Standing>,
+    /// Up to and with which day neither its solution nor its vendor applies again.
+    pub banned_until: Option<NaiveDate>,
 }
 
 versioned!(Label, labels);
@@ -240,7 +245,9 @@ impl Application {
     pub fn store(&mut self, tx: &mut Tx<'_>, action: &str, changed: Value) -> Result<()> {
         self.updated_at = tx.now;
         self.change(tx)?;
-        tx.record(action, Resource::LabelApplication, self.id, self.version, of_solution(changed, self.solution_id))
+        let about_audit_body = changed.get("audit_body").cloned();
+        tx.record(action, Resource::LabelApplication, self.id, self.version, of_solution(changed, self.solution_id))?;
+        notifications::of_application(tx, self, action, about_audit_body.as_ref())
     }
 
     /// What was found last for each criterion, since the evaluator accepted.
@@ -482,8 +489,9 @@ pub fn views(db: &mut Db, rows: Vec<Label>, today: NaiveDate) -> Result<Vec<Labe
         .order(label_decisions::id)
         .select(Decision::as_select())
         .load(db)?;
-    Ok(rows
-        .into_iter()
+    let numbers: Vec<String> = rows.iter().map(|label| label.number.clone()).collect();
+    let acts = LabelAct::of(db, &numbers)?;
+    rows.into_iter()
         .map(|label| {
             let own = decisions
                 .iter()
@@ -491,9 +499,11 @@ pub fn views(db: &mut Db, rows: Vec<Label>, today: NaiveDate) -> Result<Vec<Labe
                 .cloned()
                 .map(DecisionView::from);
             let (body, own) = (bodies.get(&label.audit_body_id).cloned(), own.collect());
-            LabelView::new(label, body, own, today)
+            let acts = acts.iter().filter(|one| one.label_number == label.number).cloned();
+            let acts = acts.map(LabelAct::view).collect::<Result<Vec<_>>>()?;
+            Ok(LabelView::new(label, body, own, acts, today))
         })
-        .collect())
+        .collect()
 }
 
 /// Labels of several solutions, the latest first.
@@ -537,10 +547,9 @@ pub fn statuses(db: &mut Db, solution: Id) -> Result<Vec<LabelStatus>> {
 
 /// A label is never valid while its solution is not public.
 pub fn suspend_of_solution(tx: &mut Tx<'_>, solution: &Solution) -> Result<()> {
-    for mut label in Label::of_solution(tx.db, solution.id)?.into_iter().filter(|label| label.status.is_valid()) {
-        let from = label.status;
-        label.status = LabelStatus::Suspended;
-        label.befall(tx, EventKind::Suspended, json!({"status": [from, label.status], "cause": "solution"}))?;
+    let today = tx.now.day();
+    for mut label in Label::of_solution(tx.db, solution.id)?.into_iter().filter(|label| label.shown(today).is_valid()) {
+        label.suspend(tx, Cause::Solution, None, Said::default())?;
     }
     Ok(())
 }
@@ -554,9 +563,7 @@ pub fn expire(tx: &mut Tx<'_>) -> Result<usize> {
         .load(tx.db)?;
     let count = due.len();
     for mut label in due {
-        let from = label.status;
-        label.status = LabelStatus::Expired;
-        label.befall(tx, EventKind::Expired, json!({"status": [from, label.status]}))?;
+        label.take(tx, LabelCommand::Expire, Said::default())?;
     }
     Ok(count)
 }

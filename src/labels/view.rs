@@ -4,9 +4,12 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::acts::LabelActView;
+use super::changes::PendingChange;
 use super::model::{Application, Decision, Finding, LabelContent, Report};
 use super::procedure::{Challenge, Comment, Correction, Plan, Procedure};
 use super::rules::{ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus};
+use super::standing::{HeldReservation, LabelSuspension, Standing};
 use crate::db::{Id, Instant};
 use crate::evaluations::rules::{Score, Scores};
 use crate::evaluations::view::ThemeScoreView;
@@ -95,15 +98,19 @@ pub struct LabelView {
     pub scope: LabelScope,
     /// What was decided.
     pub outcome: DecisionOutcome,
-    /// Points to mend.
+    /// Points to mend, with those that are.
     #[schema(max_items = 1000)]
-    pub reservations: Vec<Reservation>,
+    pub reservations: Vec<HeldReservation>,
+    /// Why it does not hold for now, while it is suspended.
+    pub suspension: Option<LabelSuspension>,
+    /// A change of the solution that the audit body has to assess.
+    pub change_assessment: Option<PendingChange>,
     /// Summary of the audit.
     #[schema(max_length = 20000)]
     pub summary: String,
     /// Scores the audit body found.
     pub scores: FoundScores,
-    /// Who examined and decided.
+    /// Who examined and decided, or took over watching over it.
     pub audit_body: Option<OrganisationSummary>,
     /// Interests of who examined and decided that do not exclude them, in public.
     #[schema(max_items = 1000)]
@@ -111,10 +118,15 @@ pub struct LabelView {
     /// Every decision that made it what it is, oldest first.
     #[schema(max_items = 1000)]
     pub decisions: Vec<DecisionView>,
+    /// What was done to it since, oldest first; the log holds the hash of each.
+    #[schema(max_items = 10000)]
+    pub acts: Vec<LabelActView>,
     /// First day of validity.
     pub valid_from: NaiveDate,
     /// Last day of validity.
     pub valid_until: NaiveDate,
+    /// The last day as it was granted, when it outlives it while its renewal is examined.
+    pub granted_until: Option<NaiveDate>,
     /// When it was granted.
     pub granted_at: Instant,
     /// When it last changed.
@@ -181,8 +193,10 @@ impl LabelView {
         label: super::model::Label,
         audit_body: Option<OrganisationSummary>,
         decisions: Vec<DecisionView>,
+        acts: Vec<LabelActView>,
         today: NaiveDate,
     ) -> Self {
+        let suspension = label.suspension();
         let super::model::Label {
             number,
             id: _,
@@ -197,8 +211,15 @@ impl LabelView {
             valid_until,
             granted_at,
             updated_at,
+            standing,
+            banned_until: _,
         } = label;
         let LabelContent { scope, outcome, reservations, summary, scores, disclosures } = content.0;
+        let Standing { lifted, suspension: _, change, granted_until } = standing.0;
+        let held = |Reservation { criterion, text, due_on }: Reservation| {
+            let lifted_on = lifted.get(&criterion).copied();
+            HeldReservation { criterion, text, due_on, lifted_on }
+        };
         Self {
             number,
             status: status.on(today, valid_until),
@@ -207,14 +228,18 @@ impl LabelView {
             solution_id,
             scope,
             outcome,
-            reservations,
+            reservations: reservations.into_iter().map(held).collect(),
+            suspension,
+            change_assessment: change.filter(|_| status.is_valid() || status == LabelStatus::Suspended),
             summary,
             scores: scores.into(),
             audit_body,
             disclosures,
             decisions,
+            acts,
             valid_from,
             valid_until,
+            granted_until,
             granted_at,
             updated_at,
         }

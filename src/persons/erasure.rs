@@ -11,8 +11,8 @@ use super::inventory::HELD;
 use super::view::{ErasureEntry, ErasureView};
 use super::{export, identities};
 use crate::db::schema::{
-    actors, audit_reports, changes, erased_persons, evaluations, findings, label_applications, label_decisions, labels,
-    reviews, solutions,
+    actors, audit_reports, changes, erased_persons, evaluations, findings, label_acts, label_applications,
+    label_decisions, labels, reviews, solutions,
 };
 use crate::db::{Db, Id, Json, Resource, Tx, erased, journal};
 use crate::error::Result;
@@ -87,8 +87,15 @@ pub fn is_bound(db: &mut Db, actor: Id) -> Result<bool> {
     );
     cases.extend(
         label_decisions::table
-            .filter(label_decisions::actor_id.eq_any(ids))
+            .filter(label_decisions::actor_id.eq_any(ids.clone()))
             .select(label_decisions::application_id)
+            .load::<Id>(db)?,
+    );
+    cases.extend(
+        label_acts::table
+            .inner_join(labels::table.on(labels::number.eq(label_acts::label_number)))
+            .filter(label_acts::actor_id.eq_any(ids))
+            .select(labels::application_id)
             .load::<Id>(db)?,
     );
     cases.sort_unstable();

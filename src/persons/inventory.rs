@@ -287,6 +287,37 @@ pub const HELD: &[Held] = &[
         fate: Fate::KeptUnnamed,
     },
     Held {
+        table: "label_acts",
+        rows: BY_ACTOR,
+        exported: &[
+            ("id", Id),
+            ("label_number", Words),
+            ("kind", Words),
+            ("reason", Words),
+            ("details", Json),
+            ("role", Words),
+            ("acted_at", Instant),
+        ],
+        personal: &["actor_id"],
+        why: Why::Label,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
+        table: "complaints",
+        rows: BY_ACTOR,
+        exported: &[
+            ("id", Id),
+            ("label_number", Words),
+            ("organisation_id", Id),
+            ("status", Words),
+            ("text", Words),
+            ("created_at", Instant),
+        ],
+        personal: &["actor_id"],
+        why: Why::Label,
+        fate: Fate::KeptUnnamed,
+    },
+    Held {
         table: "qualifications",
         rows: BY_ACTOR,
         exported: &[
@@ -408,8 +439,12 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
     (
         "labels",
         "number id version solution_id application_id decision_id audit_body_id status content valid_from \
-         valid_until granted_at updated_at",
+         valid_until granted_at updated_at standing banned_until",
     ),
+    ("label_acts", "organisation_id"),
+    ("complaints", "version evidence answer updated_at answered_at"),
+    ("notifications", "position recipient_id change_position address due_on reminder created_at"),
+    ("reminders", "kind resource_id about due_on"),
     ("evidence_accesses", "organisation_id"),
     ("accreditations", "id version organisation_id status scope valid_from valid_until steps created_at updated_at"),
     ("signing_keys", "id accreditation_id kid name public_key valid_from valid_until revoked_at created_at"),

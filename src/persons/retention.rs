@@ -25,6 +25,7 @@ use crate::evaluations::rules::EvaluationStatus;
 use crate::http::idempotency;
 use crate::labels::model::Application;
 use crate::labels::rules::ApplicationStatus;
+use crate::notifications;
 use crate::reviews::model::Review;
 use crate::reviews::rules::ReviewStatus;
 use crate::solutions::model::Solution;
@@ -82,6 +83,12 @@ pub const RULES: &[Rule] = &[
         what: "Record of who read restricted evidence: erased.",
         days: |settings| settings.retention_access_days,
         apply: evidence_accesses,
+    },
+    Rule {
+        code: "notifications",
+        what: "Notifications: erased.",
+        days: |_| 730,
+        apply: |tx, before| notifications::model::forget(tx, before, AT_ONCE),
     },
     Rule {
         code: "idempotency_keys",

@@ -41,6 +41,14 @@ crate::codes! {
         Expired = "expired",
         /// A later label took its place.
         Superseded = "superseded",
+        /// Valid for longer, while the application that renews it is examined: at most three months, once.
+        Extended = "extended",
+        /// Another audit body watches over it.
+        Transferred = "transferred",
+        /// The vendor published what may change what the label says.
+        ChangeNoted = "change_noted",
+        /// The audit body found that it does not.
+        ChangeAssessed = "change_assessed",
     }
 }
 
@@ -101,7 +109,7 @@ pub struct LabelEvent {
     pub at: Instant,
     pub solution: Id,
     pub application: Id,
-    /// The audit body that examined and decided.
+    /// The audit body that examined and decided; after a transfer, the one that watches over it.
     pub audit_body: Id,
     /// The decision, for what an audit body decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! Where a label stood on a date, from its events alone.
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use serde::Serialize;
 
 use super::Result;
@@ -23,7 +23,7 @@ pub struct State {
 
 /// Whether an event of this kind leads from one status to another. A label that has ended is not
 /// revived, and a correction leaves what is not valid where it is.
-fn leads(kind: EventKind, from: Option<LabelStatus>, to: LabelStatus) -> bool {
+pub(crate) fn leads(kind: EventKind, from: Option<LabelStatus>, to: LabelStatus) -> bool {
     use {EventKind as K, LabelStatus as S};
     let granted = matches!(to, S::Active | S::ActiveWithReservations);
     let Some(from) = from else { return kind == K::Granted && granted };
@@ -32,18 +32,42 @@ fn leads(kind: EventKind, from: Option<LabelStatus>, to: LabelStatus) -> bool {
         K::Granted => false,
         // Refused after all, it is taken back wherever it stood.
         K::Corrected => to == from || to == S::Withdrawn || (from.is_valid() && granted),
-        K::ReservationsLifted => {
-            (to == from && from.is_valid()) || (from == S::ActiveWithReservations && to == S::Active)
-        }
+        K::ReservationsLifted => (to == from && is_open) || (from == S::ActiveWithReservations && to == S::Active),
         K::SurveillanceOpened => from.is_valid() && to == S::UnderSurveillance,
         K::SurveillanceEnded => from == S::UnderSurveillance && granted,
-        K::Suspended => from.is_valid() && to == S::Suspended,
+        // Once more for another cause, or for longer.
+        K::Suspended => is_open && to == S::Suspended,
         K::Reinstated => from == S::Suspended && to.is_valid(),
         K::Withdrawn => is_open && to == S::Withdrawn,
         K::Renounced => is_open && to == S::Renounced,
         K::Expired => is_open && to == S::Expired,
         K::Superseded => (is_open || from == S::Expired) && to == S::Superseded,
+        K::Extended => to == from && from.is_valid(),
+        K::Transferred | K::ChangeNoted | K::ChangeAssessed => to == from && is_open,
     }
+}
+
+/// A label outlives its last day by so much at most, while the application that renews it is examined.
+pub const EXTENSION_MAX: Months = Months::new(3);
+
+/// Whether an event leaves to the label what its kind does not change: its first and last day, its body.
+fn keeps(before: &LabelEvent, event: &LabelEvent, is_extended: bool) -> bool {
+    let latest = before.valid_until.checked_add_months(EXTENSION_MAX);
+    let keeps_end = match event.kind {
+        // Once, and before the end: what was over is not revived.
+        EventKind::Extended => {
+            !is_extended
+                && event.at.day() <= before.valid_until
+                && event.valid_until > before.valid_until
+                && latest.is_some_and(|latest| event.valid_until <= latest)
+        }
+        _ => event.valid_until == before.valid_until,
+    };
+    let keeps_body = match event.kind {
+        EventKind::Transferred => event.audit_body != before.audit_body,
+        _ => event.audit_body == before.audit_body,
+    };
+    keeps_end && keeps_body && event.valid_from == before.valid_from
 }
 
 /// Whether these are a label's events from its first, each following from the one before.
@@ -52,6 +76,7 @@ fn leads(kind: EventKind, from: Option<LabelStatus>, to: LabelStatus) -> bool {
 /// The first that does not.
 pub fn check(events: &[LabelEvent]) -> Result<()> {
     let mut before: Option<&LabelEvent> = None;
+    let mut is_extended = false;
     for (place, event) in events.iter().enumerate() {
         let (seq, kind, label) = (event.label_seq, event.kind, &event.label);
         let is_next = usize::try_from(seq) == Ok(place + 1)
@@ -60,7 +85,9 @@ pub fn check(events: &[LabelEvent]) -> Result<()> {
                     && before.solution == event.solution
                     && before.application == event.application
                     && before.at <= event.at
+                    && keeps(before, event, is_extended)
             });
+        is_extended |= kind == EventKind::Extended;
         // The outcome of a decision is the status it gives, where it gives one.
         let says = match event.outcome {
             Some(DecisionOutcome::Granted) => Some(LabelStatus::Active),
@@ -189,6 +216,34 @@ mod tests {
         ] {
             assert!(check(&bad).is_err(), "{bad:?}");
             assert!(state_on(&bad, day("2026-12-31")).is_err());
+        }
+    }
+
+    #[test]
+    fn a_label_outlives_its_last_day_once_and_not_for_long() {
+        let one = granted();
+        let extended = |when: &str, until: &str| {
+            let event = next(&one, EventKind::Extended, LabelStatus::Active, when);
+            LabelEvent { valid_until: day(until), ..event }
+        };
+        let two = extended("2029-03-01T12:00:00Z", "2029-06-01");
+        assert_eq!(check(&[one.clone(), two.clone()]), Ok(()));
+        let on = |text: &str| state_on(&[one.clone(), two.clone()], day(text)).expect("a history");
+        assert_eq!(on("2029-06-01").map(|state| state.status), Some(LabelStatus::Active));
+        assert_eq!(on("2029-06-02").map(|state| state.status), Some(LabelStatus::Expired));
+        let again = next(&two, EventKind::Extended, LabelStatus::Active, "2029-06-01T12:00:00Z");
+        let again = LabelEvent { valid_until: day("2029-07-01"), ..again };
+        let body = next(&one, EventKind::Suspended, LabelStatus::Suspended, "2026-06-10T22:30:00Z");
+        for bad in [
+            vec![one.clone(), extended("2029-03-01T12:00:00Z", "2029-06-02")],
+            vec![one.clone(), extended("2029-03-01T12:00:00Z", "2029-03-01")],
+            vec![one.clone(), extended("2029-03-02T12:00:00Z", "2029-05-01")],
+            vec![one.clone(), two.clone(), again],
+            vec![one.clone(), LabelEvent { valid_until: day("2029-03-02"), ..body.clone() }],
+            vec![one.clone(), LabelEvent { valid_from: day("2026-03-01"), ..body.clone() }],
+            vec![one.clone(), LabelEvent { audit_body: id(9), ..body }],
+        ] {
+            assert!(check(&bad).is_err(), "{bad:?}");
         }
     }
 

@@ -21,13 +21,18 @@ impl Solution {
     /// Makes the working copy the next public version.
     pub fn publish(&mut self, tx: &mut Tx<'_>, action: &str) -> Result<()> {
         let from = self.stage();
+        let before = self.published_version.map(|n| SolutionVersion::find(tx.db, self.id, n)).transpose()?;
         let version = self.release(tx.now)?;
         let number = version.number;
         diesel::insert_into(solution_versions::table).values(&version).execute(tx.db)?;
         tx.seal(Sealed::SolutionVersion, &[(version.solution_id, number)])?;
         self.refresh_facets(tx.db, &version.sheet)?;
         let changed = json!({"status": [from.status, self.status], "revision": [from.revision, Value::Null], "published_version": number});
-        self.store(tx, action, changed)
+        self.store(tx, action, changed)?;
+        match before {
+            Some(before) => crate::labels::changes::note(tx, self, &before, &version),
+            None => Ok(()),
+        }
     }
 
     /// Writes drafts that are in no table yet, each with its first public

@@ -145,6 +145,9 @@ impl Scene {
         targets.push(Target { vendor: Some(owner.id), assigned: Some(all.other_auditor.id), ..link });
         let appeal = super::states::appeal(app, &all, 900, "filed");
         targets.push(Target { name: "an appeal".to_owned(), ..appeal });
+        let case = super::states::case(app, &all, 1, "decided");
+        let number = super::states::label_of(app, &case.key);
+        targets.push(super::states::complaint(app, &all, &number, "open"));
         let callers = all.callers(app);
         Self { organisations: all, callers, targets, solutions }
     }

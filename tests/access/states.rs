@@ -49,7 +49,7 @@ fn refused_body(operation: &Operation) -> Option<Value> {
     }
     for (name, value) in body.as_object_mut().expect("an object") {
         match (name.as_str(), &value) {
-            ("reason" | "reasons" | "resolution" | "summary" | "statement" | "text", Value::String(_)) => {
+            ("reason" | "reasons" | "resolution" | "summary" | "statement" | "text" | "answer", Value::String(_)) => {
                 *value = json!("")
             }
             ("in_force_on", _) => *value = json!("2000-01-01"),
@@ -195,7 +195,7 @@ fn unlink(app: &App, all: &Organisations) {
 }
 
 /// A case of a new solution in this state.
-fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Target {
+pub fn case(app: &App, all: &Organisations, number: i32, state: &'static str) -> Target {
     let of = solution(app, &all.owner, &format!("Dossier {number}"), "published").key;
     app.evaluated(&all.owner, &of);
     let examiner = app.token(Role::Auditor, Some(all.auditor.id), Role::Auditor.duties(), EXAMINER);
@@ -320,6 +320,41 @@ pub fn commands_on_appeals_start_from_the_states_of_the_table(app: &App) {
         number.set(number.get() + 1);
         appeal(app, &all, number.get(), state)
     });
+}
+
+/// The number of the label that a decided case led to.
+pub fn label_of(app: &App, case: &str) -> String {
+    let path = format!("/api/v1/label-applications/{case}");
+    let read = app.get(&path).by(&app.operator()).expect(200).json();
+    read["decisions"][0]["label_number"].as_str().expect("a number").to_owned()
+}
+
+/// A complaint of a body about a label.
+pub fn complaint(app: &App, all: &Organisations, number: &str, state: &'static str) -> Target {
+    let text = json!({"text": "L’hébergement annoncé n’est plus celui qui est utilisé."});
+    let key = app.post(&format!("/api/v1/labels/{number}/complaints")).by(&all.body.token).json(&text).expect(201).id();
+    if state != "open" {
+        let decider = entitled(app, all, Role::Auditor).token.expect("a token");
+        let answer = json!({"is_founded": state == "founded", "answer": "Vérifié sur pièces."});
+        done(app, "POST", &format!("/api/v1/complaints/{key}/answer"), &decider, &answer);
+    }
+    Target {
+        noun: "complaints",
+        name: format!("a complaint that is {state}"),
+        key,
+        state,
+        has_parts: true,
+        vendor: Some(all.owner.id),
+        body: Some(all.body.id),
+        assigned: Some(all.auditor.id),
+        ..Target::default()
+    }
+}
+
+pub fn commands_on_complaints_start_from_the_states_of_the_table(app: &App) {
+    let all = Organisations::make(app);
+    let number = label_of(app, &case(app, &all, 1, "decided").key);
+    drive(app, &all, "complaints", &["founded", "unfounded", "open"], &|state| complaint(app, &all, &number, state));
 }
 
 pub fn commands_on_criteria_sets_start_from_the_states_of_the_table(app: &App) {
@@ -542,6 +577,32 @@ pub fn who_is_refused_all_the_same(app: &App) {
     let filed = format!("/api/v1/appeals/{}/opinions", appeal(app, &all, 17, "filed").key);
     let opinion = json!({"opinion": "uphold", "reasons": "Le dossier le montre assez."});
     refuse("give_opinion", "participant", &filed, &app.operator(), &opinion);
+    // What is done to a label and to complaints of it.
+    let number = label_of(app, &self::case(app, &all, 18, "decided").key);
+    let label = format!("/api/v1/labels/{number}");
+    let lift = json!({"criterion": "SEC-01", "reason": "Corrigé."});
+    let suspension = json!({"reason": "Incident non déclaré.", "is_urgent": true});
+    let withdrawal = json!({"reason": "Preuves falsifiées.", "heard_on": app.clock.now().day()});
+    let verdict = json!({"verdict": "keep", "reason": "Sans effet."});
+    for (operation, verb, body) in [
+        ("lift_label_reservation", "lift-reservation", &lift),
+        ("open_label_surveillance", "surveillance", &reason()),
+        ("end_label_surveillance", "end-surveillance", &json!({"outcome": "Sans écart."})),
+        ("suspend_label", "suspend", &suspension),
+        ("reinstate_label", "reinstate", &reason()),
+        ("withdraw_label", "withdraw", &withdrawal),
+        ("assess_label_change", "assess-change", &verdict),
+    ] {
+        let path = format!("{label}/{verb}");
+        refuse(operation, "unfit", &path, &stranger, body);
+        if operation != "open_label_surveillance" {
+            refuse(operation, "examiner", &path, &examiner, body);
+        }
+    }
+    let answer = json!({"is_founded": true, "answer": "Vérifié sur pièces."});
+    let path = format!("/api/v1/complaints/{}/answer", complaint(app, &all, &number, "open").key);
+    refuse("answer_complaint", "unfit", &path, &stranger, &answer);
+    refuse("answer_complaint", "examiner", &path, &examiner, &answer);
 
     // A finding is not posted.
     let key = self::case(app, &all, 15, "in_audit").key;

@@ -87,6 +87,7 @@ impl Target {
             "own" => own(self.vendor),
             "written" => own(self.body) && self.writer == caller.subject,
             "addressed" => self.is_public && own(self.vendor),
+            "filed" => own(self.body),
             "assigned" => own(self.assigned),
             "examined" => own(self.examiner),
             other => panic!("what is `{other}`?"),

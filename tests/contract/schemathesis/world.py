@@ -448,6 +448,69 @@ class World:
         seen = self.reported()
         return self.label_step("auditor", "decision", seen, {"outcome": "granted", "reasons": "Aucun écart."})
 
+    # -- the life of a label --
+
+    @staticmethod
+    def label_number(decided):
+        return decided.body["decisions"][0]["label_number"]
+
+    def label(self):
+        return self.label_number(self.labelled())
+
+    def label_act(self, verb, number=None, body=None):
+        number = number or self.label()
+        seen = self.call("anonymous", "GET", f"/labels/{number}")
+        self.call("auditor", "POST", f"/labels/{number}/{verb}", body or REASON, seen)
+        return number
+
+    def suspended_label(self):
+        return self.label_act("suspend", body=REASON | {"is_urgent": True})
+
+    def reserved_label(self):
+        seen = self.opened("evaluator")
+        for code, best in self.best_answers():
+            finding = {"result": "compliant", "value": best, "comment": "Vu sur pièces."}
+            if code == "RSP-01":
+                finding |= {"result": "minor", "value": "internal"}
+            seen = self.call("evaluator", "PUT", f"/label-applications/{seen.id}/findings/{code}", finding, seen)
+        report = {"recommendation": "granted_with_reservations", "summary": "Examen complet."}
+        seen = self.label_step("evaluator", "report", seen, report)
+        due = str(date.today() + timedelta(days=90))
+        reservation = {"criterion": "RSP-01", "text": "Publier la déclaration.", "due_on": due}
+        decision = {"outcome": "granted_with_reservations", "reasons": "Presque.", "reservations": [reservation]}
+        return self.label_number(self.label_step("auditor", "decision", seen, decision))
+
+    def changed_label(self):
+        """Of a solution that moved to another host since."""
+        labelled = self.labelled()
+        solution = labelled.body["solution_id"]
+        read = self.call("vendor", "GET", f"/solutions/{solution}")
+        hosting = [{"provider": f"Hébergeur {self.number()}", "country": "FR"}]
+        patched = self.call("vendor", "PATCH", f"/solutions/{solution}", {"hosting": hosting}, read)
+        submitted = self._submit(patched)
+        self.call("operator", "POST", f"/solutions/{solution}/publish", None, submitted)
+        return self.label_number(labelled)
+
+    def orphan(self):
+        """A label whose audit body is accredited no more."""
+        home = self.organisations["auditor"], self.tokens["auditor"], self.tokens["evaluator"]
+        body, number = self.organisation("audit_body").id, self.number()
+        accredited = self.accredited(body)
+        self.organisations["auditor"] = body
+        try:
+            for name, duty in (("auditor", "decision_maker"), ("evaluator", "evaluator")):
+                self.tokens[name] = token("auditor", f"{name}-{number}", [duty], body)
+                self.qualified(f"{name}-{number}")
+            label = self.label()
+        finally:
+            self.organisations["auditor"], self.tokens["auditor"], self.tokens["evaluator"] = home
+        self.accreditation_step("suspend", accredited, REASON)
+        return label
+
+    def complaint(self):
+        text = {"text": "L’hébergement annoncé n’est plus celui qui est utilisé."}
+        return self.call("buyer", "POST", f"/labels/{self.label()}/complaints", text)
+
     # -- operations --
 
     def ready(self, operation_id):
@@ -471,6 +534,10 @@ def of_solution(by, make=World.published, body=None, **words):
 
 def of_label():
     return lambda world: Ready("anonymous", {"number": world.labelled().body["decisions"][0]["label_number"]})
+
+
+def on_label(by, make=World.label, body=None):
+    return lambda world: Ready(by, {"number": make(world)}, body)
 
 
 READY = {
@@ -594,6 +661,20 @@ READY = {
     "put_finding": on("auditor", World.opened, criterion="SEC-01"),
     "submit_report": on("auditor", World.examined),
     "decide_label_application": on("auditor", World.reported),
+    "lift_label_reservation": on_label("auditor", World.reserved_label),
+    "open_label_surveillance": on_label("auditor"),
+    "end_label_surveillance": on_label("auditor", lambda w: w.label_act("surveillance")),
+    "suspend_label": on_label("auditor"),
+    "reinstate_label": on_label("auditor", World.suspended_label),
+    "withdraw_label": on_label("auditor", body=REASON | {"heard_on": str(date.today())}),
+    "renounce_label": on_label("vendor"),
+    "assess_label_change": on_label("auditor", World.changed_label),
+    "transfer_label": lambda w: Ready("operator", {"number": w.orphan()}, w.audit_body() | REASON),
+    "create_complaint": on_label("buyer"),
+    "list_complaints": lambda w: Ready("buyer"),
+    "find_complaint": on("buyer", World.complaint),
+    "answer_complaint": on("auditor", World.complaint),
+    "list_notifications": lambda w: Ready("vendor"),
 
     "list_accreditations": lambda w: Ready("anonymous"),
     "create_accreditation": lambda w: Ready("operator", {}, {"organisation_id": w.organisation("audit_body").id}),
