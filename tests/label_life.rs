@@ -537,6 +537,10 @@ fn a_renewed_label_gives_way_to_the_next(app: &App) {
     let app = &app;
     let (vendor, evaluator) = (life.vendor(app), life.evaluator(app));
     let opened = app.in_audit(&vendor, &life.audit.solution, &life.audit.body, &evaluator);
+    // Nothing changed in what is declared: what was found before counts again.
+    let case = opened.json();
+    assert_eq!((&case["renewal"]["label_number"], &case["renewal"]["to_examine"]), (&json!(life.number), &json!([])));
+    assert_eq!(case["findings"].as_array().map(Vec::len), case["renewal"]["taken_over"].as_array().map(Vec::len));
     app.clock.advance(TimeDelta::days(10));
     calendar(app);
     assert_eq!(life.status(app), "active");

@@ -98,11 +98,12 @@ fn addresses(solution: &str, vendor: &str) -> Vec<String> {
 
 /// Whether an address is answered by the index alone, to who is nobody in particular.
 fn is_from_index(address: &str) -> bool {
-    address.starts_with("/api/v1/solutions?") && !address.contains("include=")
+    let is_one = address.strip_prefix("/api/v1/solutions/").is_some_and(|rest| !rest.contains(['/', '?']));
+    is_one || (address.starts_with("/api/v1/solutions?") && !address.contains("include="))
 }
 
 /// An application that asks its database each time, with one solution that has everything, and
-/// somebody whose lists come from the database.
+/// somebody whose solutions come from the database.
 fn scene(app: &App) -> (App, String, String, String) {
     let (vendor, body) = (app.vendor(1), app.audit_body(1));
     let solution = app.published(&vendor, "Modèle").id();

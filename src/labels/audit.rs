@@ -13,6 +13,7 @@ use super::events::{refused, verify_signature};
 use super::exchange::{hear, is_heard};
 use super::model::{Application, Decision, DecisionContent, Finding, Label, LabelContent, Report, next_number};
 use super::procedure::Plan;
+use super::renewal;
 use super::rules::{
     ApplicationCommand, ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus, decision_faults,
     finding_faults, found_scores, obstacles,
@@ -43,7 +44,9 @@ pub fn person(tx: &mut Tx<'_>) -> Result<Id> {
 
 /// Open the audit
 ///
-/// The evaluator begins, with a plan: findings can be recorded from now on.
+/// The evaluator begins, with a plan: findings can be recorded from now on. Of a renewal under the
+/// same criteria set, findings count again where the declaration and its evidence are the same, as
+/// long as less than a fifth of the criteria changed.
 #[utoipa::path(post, path = "/api/v1/label-applications/{id}/open", tag = "labels", security(("bearer" = ["auditor:evaluator"])),
     params(("id" = Id, Path, description = "Identifier of the application.")),
     request_body = Plan,
@@ -83,7 +86,10 @@ async fn open_label_application(
 pub fn open(application: &mut Application, tx: &mut Tx<'_>, plan: Plan) -> Result<()> {
     application.advance(ApplicationCommand::Open)?;
     application.procedure.0.plan = Some(plan);
-    application.store(tx, "open_label_application", json!({"status": ["assigned", "in_audit"]}))
+    let (renewal, kept) = renewal::of(tx.db, application, tx.now.day())?.unzip();
+    application.procedure.0.renewal = renewal;
+    application.store(tx, "open_label_application", json!({"status": ["assigned", "in_audit"]}))?;
+    renewal::take_over(tx, application, kept.unwrap_or_default())
 }
 
 /// Record a finding

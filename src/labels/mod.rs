@@ -35,6 +35,7 @@ pub mod life;
 pub mod model;
 pub mod procedure;
 pub mod register;
+pub mod renewal;
 pub mod requests;
 pub mod routes;
 pub mod rules;

@@ -218,7 +218,8 @@ impl Application {
     /// Takes it from its body and its evaluator, with all that holds for them alone.
     pub fn release(&mut self) {
         (self.audit_body_id, self.evaluator_id, self.accepted_at, self.frozen) = (None, None, None, None);
-        (self.disclosures, self.due_at, self.procedure.0.plan) = (Json(Vec::new()), None, None);
+        (self.disclosures, self.due_at) = (Json(Vec::new()), None);
+        (self.procedure.0.plan, self.procedure.0.renewal) = (None, None);
     }
 
     /// Themes of the criteria that are to be examined, by code.

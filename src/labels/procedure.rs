@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::renewal::Renewal;
 use super::rules::{CORRECTION_DAYS, FindingResult, Found};
 use crate::db::{Id, Instant};
 use crate::error::Fault;
@@ -24,6 +25,8 @@ pub struct Procedure {
     pub challenges: Vec<Challenge>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use super::acts::LabelActView;
 use super::changes::PendingChange;
 use super::model::{Application, Decision, Finding, LabelContent, Report};
 use super::procedure::{Challenge, Comment, Correction, Plan, Procedure};
+use super::renewal::Renewal;
 use super::rules::{ApplicationStatus, DecisionOutcome, FindingResult, LabelStatus};
 use super::standing::{HeldReservation, LabelSuspension, Standing};
 use crate::db::{Id, Instant};
@@ -281,6 +282,8 @@ pub struct ApplicationView {
     pub challenges: Vec<Challenge>,
     /// How the evaluator goes about it, once the audit is open.
     pub plan: Option<Plan>,
+    /// What the audit takes over, when it renews a label.
+    pub renewal: Option<Renewal>,
     /// Why the case stands still: it has to be given to others, or given up, unless the cause goes.
     pub frozen: Option<Freeze>,
     /// Interests that do not exclude; public with the label.
@@ -367,7 +370,7 @@ impl ApplicationView {
             due_at,
             round,
         } = application;
-        let Procedure { proposed_audit_body_id, challenges, plan, comments, correction } = procedure.0;
+        let Procedure { proposed_audit_body_id, challenges, plan, renewal, comments, correction } = procedure.0;
         let mut reports = parts.reports.into_iter().map(ReportView::from);
         let (first, second) = (reports.next(), reports.next());
         let (report, earlier_report) = if second.is_some() { (second, first) } else { (first, None) };
@@ -386,6 +389,7 @@ impl ApplicationView {
             proposed_audit_body_id,
             challenges,
             plan,
+            renewal,
             frozen: frozen.map(|freeze| freeze.0),
             disclosures: disclosures.0,
             declarations: parts.declarations.into_iter().map(DeclarationView::from).collect(),

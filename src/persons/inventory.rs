@@ -389,6 +389,7 @@ pub const NOT_PERSONAL: &[(&str, &str)] = &[
     ("counters", "name value"),
     ("seals", "kind id number hash sealed_at"),
     ("log_entries", "position subject subject_seq entry logged_at"),
+    ("log_cosignatures", "size witness line received_at"),
     ("log_nodes", "level position hash"),
     ("attestations", "hash label credential issued_at"),
     ("erasure_keys", "name secret"),

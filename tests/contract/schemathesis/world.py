@@ -7,7 +7,6 @@ document's own example does not fit, a body.
 
 import base64
 import contextlib
-import datetime
 import itertools
 import json
 import os
@@ -110,7 +109,9 @@ class World:
     def _populate(self):
         """Organisations and tokens: the five identities, and colleagues where duties are separated."""
         self.tokens = {"anonymous": None, "operator": token("operator", "odile", IDENTITIES["operator"]),
-                       "colleague": token("operator", "omar", IDENTITIES["operator"])}
+                       "colleague": token("operator", "omar", IDENTITIES["operator"]),
+                       # Who took no part in any case.
+                       "panel": token("operator", "paul", ["appeal_member"])}
         self.organisations = {}
         for role, kind in KINDS.items():
             self.organisations[role] = self.organisation(kind).id
@@ -428,8 +429,7 @@ class World:
         return self.label_step(by, "open", self.accepted(by), self.plan())
 
     def plan(self):
-        today = datetime.date.today()
-        return {"starts_on": str(today + datetime.timedelta(days=1)), "ends_on": str(today + datetime.timedelta(days=30)),
+        return {"starts_on": str(date.today() + timedelta(days=1)), "ends_on": str(date.today() + timedelta(days=30)),
                 "methods": ["document_review"], "sample": "Une instance en production."}
 
     def examined(self, by="auditor"):
@@ -466,7 +466,8 @@ class World:
     def suspended_label(self):
         return self.label_act("suspend", body=REASON | {"is_urgent": True})
 
-    def reserved_label(self):
+    def with_gap(self):
+        """Reported, with a minor finding."""
         seen = self.opened("evaluator")
         for code, best in self.best_answers():
             finding = {"result": "compliant", "value": best, "comment": "Vu sur pièces."}
@@ -474,11 +475,37 @@ class World:
                 finding |= {"result": "minor", "value": "internal"}
             seen = self.call("evaluator", "PUT", f"/label-applications/{seen.id}/findings/{code}", finding, seen)
         report = {"recommendation": "granted_with_reservations", "summary": "Examen complet."}
-        seen = self.label_step("evaluator", "report", seen, report)
-        due = str(date.today() + timedelta(days=90))
+        return self.label_step("evaluator", "report", seen, report)
+
+    def reserved(self):
+        seen = self.label_step("vendor", "comment", self.with_gap(), {"text": "Sans observation."})
+        due = str(date.today() + timedelta(days=60))
         reservation = {"criterion": "RSP-01", "text": "Publier la déclaration.", "due_on": due}
         decision = {"outcome": "granted_with_reservations", "reasons": "Presque.", "reservations": [reservation]}
-        return self.label_number(self.label_step("auditor", "decision", seen, decision))
+        return self.label_step("auditor", "decision", seen, decision)
+
+    def reserved_label(self):
+        return self.label_number(self.reserved())
+
+    @staticmethod
+    def correction():
+        return {"criteria": ["RSP-01"], "reason": "Publier la déclaration.",
+                "due_on": str(date.today() + timedelta(days=60))}
+
+    def under_correction(self):
+        return self.label_step("auditor", "require-correction", self.with_gap(), self.correction())
+
+    def challenged(self):
+        return self.label_step("vendor", "challenge", self.assigned(), REASON)
+
+    def appealable(self):
+        seen = self.reserved()
+        return Ready("vendor", {"id": seen.id}, {
+            "subject_id": seen.body["decisions"][0]["id"], "grounds": "Le constat porte sur une autre version."})
+
+    def appeal(self):
+        ready = self.appealable()
+        return self.call("vendor", "POST", f"/label-applications/{ready.path['id']}/appeals", ready.body)
 
     def changed_label(self):
         """Of a solution that moved to another host since."""
@@ -566,6 +593,7 @@ READY = {
 
     "create_criteria_set": lambda w: Ready("operator", {}, {"label": f"{w.number() % 1000}.{w.number() % 1000}.7"}),
     "find_criteria_set": on("operator", World.criteria_set),
+    "simulate_impact": on("operator", World.criteria_set),
     "update_criteria_set": on("operator", World.criteria_set),
     "delete_criteria_set": on("operator", World.criteria_set),
     "publish_criteria_set": lambda w: (w.no_set_scheduled(), Ready(
@@ -655,12 +683,23 @@ READY = {
     "assign_label_application": lambda w: Ready("operator", {"id": w.admitted().id}, w.audit_body()),
     "reassign_label_application": World.reassignment,
     "declare_interests": on("auditor", World.assigned),
+    "propose_audit_body": lambda w: Ready("vendor", {"id": w.admitted().id}, w.audit_body()),
+    "challenge_audit_body": on("vendor", World.assigned),
+    "answer_challenge": on("operator", World.challenged),
     "accept_label_application": on("auditor", World.assigned),
     "recuse_label_application": on("auditor", World.accepted),
-    "open_label_application": on("auditor", World.accepted),
+    "open_label_application": lambda w: Ready("auditor", {"id": w.accepted().id}, w.plan()),
     "put_finding": on("auditor", World.opened, criterion="SEC-01"),
     "submit_report": on("auditor", World.examined),
     "decide_label_application": on("auditor", World.reported),
+    "comment_on_report": on("vendor", World.reported),
+    "require_correction": lambda w: Ready("auditor", {"id": w.with_gap().id}, w.correction()),
+    "deliver_correction": on("vendor", World.under_correction),
+    "file_appeal": World.appealable,
+    "list_appeals": lambda w: Ready("vendor"),
+    "find_appeal": on("vendor", World.appeal),
+    "give_opinion": on("panel", World.appeal),
+    "withdraw_appeal": on("vendor", World.appeal),
     "lift_label_reservation": on_label("auditor", World.reserved_label),
     "open_label_surveillance": on_label("auditor"),
     "end_label_surveillance": on_label("auditor", lambda w: w.label_act("surveillance")),
