@@ -189,6 +189,11 @@ mod tests {
     use super::*;
     use crate::evaluations::rules::ThemeScore;
 
+    #[test]
+    fn ten_thousandths_are_a_number_of_four_decimals() {
+        assert_eq!((decimal(0).to_string(), decimal(12_345).to_string()), ("0".into(), "1.2345".into()));
+    }
+
     fn scores(all: &[Option<i32>]) -> Scores {
         let theme = |score: &Option<i32>| ThemeScore { score: score.and_then(Score::stored), coverage: Score::MAX };
         let themes: BTreeMap<_, _> = all.iter().enumerate().map(|(n, score)| (format!("t{n}"), theme(score))).collect();

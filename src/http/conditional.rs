@@ -121,7 +121,13 @@ pub fn fingerprint(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{IfMatch, parse};
+    use super::{IfMatch, fingerprint, parse};
+
+    #[test]
+    fn a_fingerprint_is_the_beginning_of_sha_256() {
+        // FIPS 180-4, «abc».
+        assert_eq!(fingerprint(b"abc"), "ba7816bf8f01cfea");
+    }
 
     #[test]
     fn only_the_version_of_a_strong_tag_counts() {

@@ -378,6 +378,39 @@ mod tests {
     }
 
     #[test]
+    fn a_mandatory_criterion_below_its_minimum_is_not_compliant() {
+        let (set, criteria) = crate::criteria::model::bundled().expect("data/criteria.json");
+        let mandatory = criteria.iter().find(|one| one.mandatory_for_label).expect("a mandatory criterion");
+        let option = |score: fn(&Score, &Score) -> bool| {
+            let all = mandatory.options();
+            all.into_iter().find(|one| score(&one.score, &mandatory.label_min_score)).map(|one| one.code)
+        };
+        let find = |value: Option<String>| {
+            let finding = PutFinding {
+                result: FindingResult::Compliant,
+                value: Some(value.expect("an option")),
+                comment: "Vu.".into(),
+                evidence: Vec::new(),
+            };
+            finding_faults(mandatory, &finding).into_iter().map(|fault| fault.code).collect::<Vec<_>>()
+        };
+        assert_eq!(find(option(|score, least| score < least)), ["below_minimum"]);
+        assert_eq!(find(option(|score, least| score >= least)), Vec::<&str>::new());
+
+        // What is at its minimum does not stand against the label; what is below, or not found, does.
+        let against = |score: Option<Score>| {
+            let found: Found = score
+                .map(|score| (mandatory.code.clone(), (FindingResult::Compliant, Some(score))))
+                .into_iter()
+                .collect();
+            obstacles(&set.label_rule, std::slice::from_ref(mandatory), &found).contains(&mandatory.code)
+        };
+        let least = mandatory.label_min_score;
+        assert!(!against(Some(least)) && against(None) && against(Score::stored(least.ten_thousandths() - 1)));
+        assert!(!against(Some(Score::MAX)));
+    }
+
+    #[test]
     fn a_lapsed_label_is_never_shown_as_valid() {
         let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).expect("a day");
         assert_eq!(LabelStatus::Active.on(day(5), day(5)), LabelStatus::Active);

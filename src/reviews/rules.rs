@@ -218,6 +218,26 @@ mod tests {
     use super::super::content::{ReviewContext, ReviewRatings};
     use super::*;
 
+    #[test]
+    fn every_step_leads_where_the_table_says() {
+        use {Command as C, ReviewStatus as S};
+        for (at, command, next) in [
+            (S::Draft, C::Submit, S::Pending),
+            (S::Pending, C::Publish, S::Published),
+            (S::Pending, C::Reject, S::Rejected),
+            (S::Rejected, C::Edit, S::Draft),
+            (S::Published, C::Edit, S::Pending),
+            (S::Published, C::Report, S::Reported),
+            (S::Reported, C::Keep, S::Published),
+            (S::Reported, C::Remove, S::Removed),
+            (S::Published, C::Withdraw, S::Withdrawn),
+            (S::Reported, C::Withdraw, S::Withdrawn),
+        ] {
+            let found = step(Stage { status: at, was_public: true }, command).map(|stage| stage.status);
+            assert_eq!(found, Some(next), "{at} {command}");
+        }
+    }
+
     fn any_stage() -> impl Strategy<Value = Stage> {
         (prop::sample::select(ReviewStatus::ALL), any::<bool>())
             .prop_map(|(status, was_public)| Stage { status, was_public })

@@ -135,6 +135,15 @@ pub fn last_instant(now: Instant, max_days: i64) -> Instant {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_account_is_over_at_its_instant_and_revoked_for_good() {
+        let at = |seconds: i64| Instant::from_micros(seconds * 1_000_000).expect("an instant");
+        assert_eq!(status(None, at(10), at(9)), ServiceAccountStatus::Active);
+        assert_eq!(status(None, at(10), at(10)), ServiceAccountStatus::Expired);
+        assert_eq!(status(Some(at(1)), at(10), at(9)), ServiceAccountStatus::Revoked);
+        assert_eq!(status(Some(at(1)), at(10), at(11)), ServiceAccountStatus::Revoked);
+    }
+
     fn person(role: Role, duties: &[Duty]) -> Principal {
         Principal {
             issuer: "i".to_owned(),

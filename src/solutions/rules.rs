@@ -531,6 +531,32 @@ mod tests {
         assert_eq!(slugs, ["mail", "mail-2", "mail-5", "mail-9a8057", "mail-99a8057", "mail-b302099a8057"]);
     }
 
+    #[test]
+    fn every_step_leads_where_the_table_says() {
+        use {Command as C, RevisionStatus as R, SolutionStatus as S};
+        for (at, revision, command, next, then) in [
+            (S::Draft, None, C::Submit, S::Submitted, None),
+            (S::Submitted, None, C::Withdraw, S::Draft, None),
+            (S::Submitted, None, C::Publish, S::Published, None),
+            (S::Submitted, None, C::RequestChanges, S::ChangesRequested, None),
+            (S::Submitted, None, C::Reject, S::Rejected, None),
+            (S::Rejected, None, C::Reopen, S::Draft, None),
+            (S::ChangesRequested, None, C::Submit, S::Submitted, None),
+            (S::Published, Some(R::Draft), C::Submit, S::Published, Some(R::Submitted)),
+            (S::Published, Some(R::Submitted), C::RequestChanges, S::Published, Some(R::ChangesRequested)),
+            (S::Published, Some(R::Submitted), C::Withdraw, S::Published, Some(R::Draft)),
+            (S::Published, Some(R::Submitted), C::Publish, S::Published, None),
+            (S::Published, None, C::MarkOutdated, S::Outdated, None),
+            (S::Outdated, None, C::Confirm, S::Published, None),
+            (S::Outdated, None, C::Suspend, S::Suspended, None),
+            (S::Suspended, Some(R::Draft), C::Lift, S::Published, Some(R::Draft)),
+            (S::Suspended, Some(R::Draft), C::Archive, S::Archived, None),
+        ] {
+            let found = step(Stage { status: at, revision }, command).map(|stage| (stage.status, stage.revision));
+            assert_eq!(found, Some((next, then)), "{at} {command}");
+        }
+    }
+
     fn any_stage() -> impl Strategy<Value = Stage> {
         let revisions = std::iter::once(None).chain(RevisionStatus::ALL.iter().copied().map(Some)).collect::<Vec<_>>();
         (prop::sample::select(SolutionStatus::ALL), prop::sample::select(revisions))
