@@ -557,6 +557,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_hosted_is_hosted_in_a_country_that_there_is() {
+        let faults = |country: &str| {
+            let hosting = serde_json::json!([{"provider": "Hébergeur", "country": country}]);
+            let sheet = serde_json::json!({"name": "Une", "hosting": hosting});
+            let sheet: SolutionSheet = serde_json::from_value(sheet).expect("a sheet");
+            let found = super::faults(&sheet, None).into_iter().filter(|one| one.code == "unknown_country");
+            found.map(|one| one.place).collect::<Vec<_>>()
+        };
+        assert_eq!(faults("FR"), []);
+        assert_eq!(faults("ZZ"), [crate::error::Place::Body("/hosting/0/country".to_owned())]);
+    }
+
     fn any_stage() -> impl Strategy<Value = Stage> {
         let revisions = std::iter::once(None).chain(RevisionStatus::ALL.iter().copied().map(Some)).collect::<Vec<_>>();
         (prop::sample::select(SolutionStatus::ALL), prop::sample::select(revisions))
