@@ -141,6 +141,14 @@ fn a_vendor_proposes_a_body_and_challenges_another(app: &App) {
         .has_fault("/audit_body_id challenged");
     case.step("assign", &officer, json!({"audit_body_id": other.id}), 200);
     case.step("challenge", &vendor, json!({"reason": "Lui non plus."}), 200);
+    // Nobody answers: the operator is reminded, once.
+    app.clock.advance(TimeDelta::days(8));
+    let (vendor, officer) = (case.vendor(), app.operator());
+    case.keep_deadlines();
+    case.keep_deadlines();
+    let told = app.get("/api/v1/notifications").by(&officer).expect(200).json();
+    let reminders = told["items"].as_array().expect("rows").iter().filter(|one| one["reminder"] == "challenge_overdue");
+    assert_eq!(reminders.count(), 1);
     let dismissed = case.step("answer-challenge", &officer, answer(false), 200).json();
     assert_eq!((&dismissed["status"], &dismissed["audit_body_id"]), (&json!("assigned"), &json!(other.id)));
     case.step("challenge", &vendor, json!({"reason": "J’insiste."}), 409);
@@ -235,7 +243,14 @@ fn corrective_action_that_is_not_delivered_lapses(app: &App) {
     let due_on = app.clock.now().plus_days(30).day();
     let ask = json!({"criteria": [GAP], "reason": "Publier.", "due_on": due_on});
     case.step("require-correction", &case.audit.decider, ask, 200);
-    app.clock.advance(TimeDelta::days(30));
+    app.clock.advance(TimeDelta::days(24));
+    case.keep_deadlines();
+    let told = app.get("/api/v1/notifications?limit=1").by(&case.vendor()).expect(200).json();
+    assert_eq!(
+        (&told["items"][0]["reminder"], &told["items"][0]["due_on"]),
+        (&json!("correction_due_in_7_days"), &json!(due_on))
+    );
+    app.clock.advance(TimeDelta::days(6));
     case.keep_deadlines();
     assert_eq!(case.seen()["status"], "corrective_action", "the last day counts");
     app.clock.advance(TimeDelta::days(1));
@@ -285,6 +300,9 @@ fn an_appeal_sends_a_decision_back(app: &App) {
     case.opinion(&appeal, "collègue", "uphold", 403).has_fault(" acted_for_a_party");
     let one = case.opinion(&appeal, "un", "send_back", 200).json();
     assert_eq!((&one["status"], &one["opinion_count"], &one["opinions"]), (&json!("filed"), &json!(1), &json!([])));
+    case.opinion(&appeal, "un", "send_back", 409);
+    // Erased and back, it is the same person to the panel.
+    app.post("/api/v1/me/erase").by(&case.member("un")).expect(200);
     case.opinion(&appeal, "un", "send_back", 409);
     case.opinion(&appeal, "deux", "uphold", 200);
     let closed = case.opinion(&appeal, "trois", "send_back", 200).json();

@@ -34,8 +34,7 @@ pub struct AppealView {
     /// What the vendor says.
     #[schema(max_length = 20000)]
     pub grounds: String,
-    /// What the members of the panel hold, with reasons and without names; while the appeal is open,
-    /// to the panel alone its number is told.
+    /// What the members of the panel hold, with reasons and without names; none while the appeal is open.
     #[schema(max_items = 3)]
     pub opinions: Vec<OpinionView>,
     /// Opinions given so far, of three.

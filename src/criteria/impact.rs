@@ -5,42 +5,26 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Criterion;
 use super::model::CriteriaSet;
 use crate::auth::guard::Administrator;
 use crate::db::{Db, Id};
+use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::evaluations::model::Evaluation;
 use crate::evaluations::rules::Score;
 use crate::http::route::Endpoint;
-use crate::http::{Page, Query, Reply, Slice};
+use crate::http::{Page, PageQuery, Query, Reply, Slice};
 use crate::labels::model::{Application, Label};
 use crate::labels::rules::{FindingResult, Found, LabelStatus, found_scores, obstacles};
 use crate::organisations::Viewer;
-use crate::{endpoints, query_parameters};
 
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![simulate_impact]
 }
-
-/// Which labels to look at.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ImpactFilter {
-    /// Labels of a page.
-    #[schema(minimum = 1, maximum = 100, default = 20)]
-    #[serde(default)]
-    pub limit: Option<i64>,
-    /// Where to go on: `next` of the previous page.
-    #[schema(max_length = 4000)]
-    #[serde(default)]
-    pub cursor: Option<String>,
-}
-
-query_parameters!(ImpactFilter);
 
 /// What a set would make of a label.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -85,13 +69,13 @@ crate::codes! {
 /// this set in force: kept, lost, or to be examined anew. Of a draft above all, before it is
 /// published; nothing changes by asking.
 #[utoipa::path(get, path = "/api/v1/criteria-sets/{id}/impact", tag = "criteria", security(("bearer" = ["operator:administrator"])),
-    params(("id" = Id, Path, description = "Identifier of the set."), ImpactFilter),
+    params(("id" = Id, Path, description = "Identifier of the set."), PageQuery),
     responses((status = 200, description = "A page of labels.", body = Page<ImpactView>)))]
 async fn simulate_impact(
     caller: Administrator,
     reply: Reply,
     id: Path<String>,
-    query: Query<ImpactFilter>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse> {
     let today = reply.app.store.clock().now().day();
     let slice = reply.slice(&query, query.cursor.as_deref(), query.limit)?;

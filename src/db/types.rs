@@ -121,6 +121,11 @@ impl Instant {
         Self(ends.map_or_else(|| midnight.and_utc(), |ends| ends.to_utc()))
     }
 
+    /// The last day before it: of a time that ends at midnight, the day that ends.
+    pub fn last_day(self) -> NaiveDate {
+        Self(self.0 - TimeDelta::microseconds(1)).day()
+    }
+
     pub fn plus_days(self, days: i64) -> Self {
         Self(self.0.checked_add_signed(TimeDelta::days(days)).unwrap_or(self.0))
     }

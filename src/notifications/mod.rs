@@ -10,7 +10,7 @@ pub mod view;
 
 use std::collections::BTreeSet;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -129,21 +129,16 @@ pub fn of_application(tx: &mut Tx<'_>, case: &Application, action: &str, audit_b
     let operator = FOR_OPERATOR.contains(&action).then_some(Recipient::Operator);
     let address = format!("/api/v1/label-applications/{}", case.id);
     let due_at = if action == "submit_label_application" { case.admission_due_at } else { case.due_at };
-    let due_on = due_at.map(last_day);
+    let due_on = due_at.map(Instant::last_day);
     let news = News { due_on, ..News::new(Resource::LabelApplication, case.id, address) };
     tell(tx, &news, to.chain(operator))
-}
-
-/// The last day before an instant: where a time ends at midnight, the day that ends.
-fn last_day(at: Instant) -> NaiveDate {
-    Instant(at.0 - TimeDelta::microseconds(1)).day()
 }
 
 /// Tells the parties of an appeal what was just done to it; the panel, as long as it is open.
 pub fn of_appeal(tx: &mut Tx<'_>, appeal: &Appeal) -> Result<()> {
     let parties = [appeal.organisation_id, appeal.audit_body_id].map(Recipient::Organisation);
     let is_open = appeal.closed_at.is_none();
-    let due_on = is_open.then(|| last_day(appeal.due_at));
+    let due_on = is_open.then(|| appeal.due_at.last_day());
     let news = News::new(Resource::Appeal, appeal.id, format!("/api/v1/appeals/{}", appeal.id));
     tell(tx, &News { due_on, ..news }, parties.into_iter().chain(is_open.then_some(Recipient::Operator)))
 }

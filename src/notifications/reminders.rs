@@ -12,7 +12,7 @@ use crate::db::schema::{evaluations, label_applications, labels, organisations, 
 use crate::db::{Id, Instant, Resource, Tx};
 use crate::error::Result;
 use crate::evaluations::rules::EvaluationStatus;
-use crate::labels::model::Label;
+use crate::labels::model::{Application, Label};
 use crate::labels::rules::{ApplicationStatus, LabelStatus};
 use crate::solutions::rules::SolutionStatus;
 
@@ -40,6 +40,11 @@ crate::codes! {
         EvaluationExpiresIn30Days = "evaluation_expires_in_30_days",
         /// The operator has not said in time whether it admits the application.
         AdmissionOverdue = "admission_overdue",
+        /// The operator has not answered a challenge in time: the audit does not open before it does.
+        ChallengeOverdue = "challenge_overdue",
+        /// What was found has to be mended within thirty days, else it is decided as it is.
+        CorrectionDueIn30Days = "correction_due_in_30_days",
+        CorrectionDueIn7Days = "correction_due_in_7_days",
     }
 }
 
@@ -75,7 +80,7 @@ pub fn keep(tx: &mut Tx<'_>, confirmation_days: i64) -> Result<usize> {
     let mut all = of_labels(tx)?;
     all.extend(of_solutions(tx, confirmation_days)?);
     all.extend(of_evaluations(tx)?);
-    all.extend(of_admissions(tx)?);
+    all.extend(of_cases(tx)?);
     let mut given: BTreeSet<(Id, String, String, NaiveDate)> = BTreeSet::new();
     let ids: BTreeSet<Id> = all.iter().map(|one| one.id).collect();
     let ids: Vec<Id> = ids.into_iter().collect();
@@ -249,28 +254,44 @@ fn of_evaluations(tx: &mut Tx<'_>) -> Result<Vec<Due>> {
     Ok(due.collect())
 }
 
-fn of_admissions(tx: &mut Tx<'_>) -> Result<Vec<Due>> {
-    let rows: Vec<(Id, i32, Id, Option<Instant>)> = label_applications::table
-        .filter(label_applications::status.eq(ApplicationStatus::Submitted))
-        .filter(label_applications::admission_due_at.lt(tx.now))
-        .select((
-            label_applications::id,
-            label_applications::version,
-            label_applications::solution_id,
-            label_applications::admission_due_at,
-        ))
+/// Cases in which somebody's turn has not come to an end in time, or is about to.
+fn of_cases(tx: &mut Tx<'_>) -> Result<Vec<Due>> {
+    use label_applications as a;
+    let waiting = [ApplicationStatus::Submitted, ApplicationStatus::Assigned, ApplicationStatus::CorrectiveAction];
+    let soon = tx.now.plus_days(31);
+    let cases: Vec<Application> = a::table
+        .filter(a::status.eq_any(waiting))
+        .filter(a::admission_due_at.lt(tx.now).or(a::due_at.lt(soon)))
+        .select(Application::as_select())
         .load(tx.db)?;
-    let due = rows.into_iter().filter_map(|(id, version, solution, due_at)| {
+    let (now, today) = (tx.now, tx.now.day());
+    let due = cases.into_iter().filter_map(|case| {
+        let overdue = |at: Option<Instant>, kind| at.filter(|at| *at < now).map(|at| (kind, at.last_day()));
+        let (kind, due_on) = match case.status {
+            ApplicationStatus::Submitted => overdue(case.admission_due_at, ReminderKind::AdmissionOverdue),
+            ApplicationStatus::Assigned => overdue(case.due_at, ReminderKind::ChallengeOverdue),
+            _ => case.procedure.correction.as_ref().and_then(|correction| {
+                let stages = [
+                    (before(correction.due_on, 30), ReminderKind::CorrectionDueIn30Days),
+                    (before(correction.due_on, 7), ReminderKind::CorrectionDueIn7Days),
+                ];
+                Some((stage(&stages, correction.required_at.day(), today)?, correction.due_on))
+            }),
+        }?;
+        let to = match case.status {
+            ApplicationStatus::CorrectiveAction => Recipient::Organisation(case.organisation_id),
+            _ => Recipient::Operator,
+        };
         Some(Due {
-            kind: ReminderKind::AdmissionOverdue,
+            kind,
             resource: Resource::LabelApplication,
-            id,
-            version,
+            id: case.id,
+            version: case.version,
             about: String::new(),
-            due_on: due_at?.day(),
-            solution,
-            address: format!("/api/v1/label-applications/{id}"),
-            to: vec![Recipient::Operator],
+            due_on,
+            solution: case.solution_id,
+            address: format!("/api/v1/label-applications/{}", case.id),
+            to: vec![to],
         })
     });
     Ok(due.collect())

@@ -10,9 +10,11 @@ use serde_json::json;
 use super::inventory::HELD;
 use super::view::{ErasureEntry, ErasureView};
 use super::{export, identities};
+use crate::appeals::rules::AppealStatus;
+use crate::auth::Role;
 use crate::db::schema::{
-    actors, audit_reports, changes, erased_persons, evaluations, findings, label_acts, label_applications,
-    label_decisions, labels, reviews, solutions,
+    actors, appeal_opinions, appeals, audit_reports, changes, erased_persons, evaluations, findings, label_acts,
+    label_applications, label_decisions, labels, reviews, solutions,
 };
 use crate::db::{Db, Id, Json, Resource, Tx, erased, journal};
 use crate::error::Result;
@@ -94,8 +96,23 @@ pub fn is_bound(db: &mut Db, actor: Id) -> Result<bool> {
     cases.extend(
         label_acts::table
             .inner_join(labels::table.on(labels::number.eq(label_acts::label_number)))
-            .filter(label_acts::actor_id.eq_any(ids))
+            .filter(label_acts::actor_id.eq_any(ids.clone()))
             .select(labels::application_id)
+            .load::<Id>(db)?,
+    );
+    // Whoever acted in a case does not answer an appeal in it, and answers none twice.
+    cases.extend(
+        changes::table
+            .filter(changes::actor_id.eq_any(ids.clone()).assume_not_null())
+            .filter(changes::resource.eq(Resource::LabelApplication).and(changes::role.eq(Role::Operator.code())))
+            .select(changes::resource_id)
+            .load::<Id>(db)?,
+    );
+    cases.extend(
+        appeals::table
+            .inner_join(appeal_opinions::table.on(appeal_opinions::appeal_id.eq(appeals::id)))
+            .filter(appeal_opinions::actor_id.eq_any(ids))
+            .select(appeals::application_id)
             .load::<Id>(db)?,
     );
     cases.sort_unstable();
@@ -112,7 +129,11 @@ pub fn is_bound(db: &mut Db, actor: Id) -> Result<bool> {
             .filter(labels::application_id.eq_any(cases.to_vec()).and(labels::status.eq_any(living.clone())))
             .count()
             .get_result(db)?;
-        if open + labelled > 0 {
+        let appealed: i64 = appeals::table
+            .filter(appeals::application_id.eq_any(cases.to_vec()).and(appeals::status.eq(AppealStatus::Filed)))
+            .count()
+            .get_result(db)?;
+        if open + labelled + appealed > 0 {
             return Ok(true);
         }
     }
