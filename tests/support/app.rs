@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::web::Data;
+use chrono::TimeDelta;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use gouvtech_catalogue::app::{self, App as Application};
 use gouvtech_catalogue::auth::keys::ServerKey;
@@ -167,6 +168,17 @@ pub struct App {
     _folder: tempfile::TempDir,
 }
 
+/// Of now, unless midnight is near: what happens within minutes happens on one day.
+fn clock() -> Clock {
+    let clock = Clock::default();
+    let now = clock.now();
+    let left = TimeDelta::microseconds(now.end_of_day().micros() - now.micros());
+    if left < TimeDelta::hours(1) {
+        clock.advance(left + TimeDelta::hours(1));
+    }
+    clock
+}
+
 impl App {
     pub fn start(templates: &Arc<Templates>, kind: Kind) -> Self {
         Self::start_with(templates, kind, Given::default())
@@ -206,7 +218,7 @@ impl App {
 
     fn start_with(templates: &Arc<Templates>, kind: Kind, given: Given) -> Self {
         let database = templates.copy(kind, true);
-        Self::start_on(templates, kind, given, database.url.clone(), Some(database), Clock::default())
+        Self::start_on(templates, kind, given, database.url.clone(), Some(database), clock())
     }
 
     fn start_on(
