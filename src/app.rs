@@ -11,7 +11,7 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpServer};
+use actix_web::{HttpRequest, HttpServer, Resource};
 
 use crate::auth::issuers::Issuer;
 use crate::auth::ring::Keys;
@@ -102,7 +102,7 @@ impl App {
         if self.read_model.get().is_none() {
             let folder = self.settings.data_dir.join("search");
             // After the index: an answer made from it before it changed must not hold after.
-            let remembers = Remembers { log: Arc::clone(&self.log), store: self.store.aside() };
+            let remembers = Remembers::new(Arc::clone(&self.log), self.store.aside());
             let others = vec![Arc::clone(&self.kept) as Arc<dyn Listener>, Arc::new(remembers)];
             let _another_was_faster = self.read_model.set(ReadModel::start(self.store.clone(), folder, others)?);
         }
@@ -179,37 +179,63 @@ pub fn endpoints() -> Vec<Endpoint> {
     all
 }
 
-/// Registers the route table: one resource per path, with an answer for every method.
+/// What follows the first parameter of some paths.
+type Rests = Vec<(String, Vec<Endpoint>)>;
+
+/// Registers the route table. A path is looked for by its fixed words, which cost a comparison each, and
+/// only then by its first parameter and what follows: a hundred patterns one after another cost more than
+/// most answers.
 fn register(config: &mut ServiceConfig) {
     let mut paths: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
     for endpoint in endpoints() {
         paths.entry(endpoint.path.clone()).or_default().push(endpoint);
     }
-    // Fixed words before patterns: `/criteria-sets/{id}` must not swallow a longer name.
-    let mut paths: Vec<_> = paths.into_iter().collect();
-    paths.sort_by_key(|(path, _)| path.replace('{', "\u{10ffff}"));
+    let mut beneath: BTreeMap<String, BTreeMap<String, Rests>> = BTreeMap::new();
     for (path, endpoints) in paths {
-        // The address of a tile has slashes of its own.
-        let mut resource = web::resource(path.replace("{tile}", "{tile:.*}"));
-        let mut allowed = vec!["OPTIONS".to_owned()];
-        for endpoint in &endpoints {
-            let method = route::method(&endpoint.method);
-            allowed.push(method.to_string());
-            if method == Method::GET {
-                allowed.push("HEAD".to_owned());
-                resource = resource.route((endpoint.route)(Method::HEAD));
-            }
-            resource = resource.route((endpoint.route)(method));
+        let Some((fixed, rest)) = path.split_once("/{") else {
+            config.service(resource(&path, endpoints));
+            continue;
+        };
+        let (parameter, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let under = beneath.entry(fixed.to_owned()).or_default().entry(format!("/{{{parameter}")).or_default();
+        under.push((rest.to_owned(), endpoints));
+    }
+    for (fixed, parameters) in beneath {
+        let mut scope = web::scope(&fixed);
+        for (parameter, mut under) in parameters {
+            // Fixed words before patterns: one must not swallow a longer name.
+            under.sort_by_key(|(rest, _)| rest.replace('{', "\u{10ffff}"));
+            scope =
+                scope.service(under.into_iter().fold(web::scope(&parameter), |scope, (rest, endpoints)| {
+                    scope.service(resource(&rest, endpoints))
+                }));
         }
-        let allowed = allowed.join(", ");
-        config.service(resource.default_service(web::to(move |request: HttpRequest| {
-            let answer = boundary::other_method(&allowed, &request);
-            async move { answer }
-        })));
+        config.service(scope);
     }
     config.service(web::redirect("/docs", "/docs/"));
     config.service(crate::probes::docs());
     config.default_service(web::to(boundary::not_found));
+}
+
+/// One path, with an answer for every method.
+fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
+    // The address of a tile has slashes of its own.
+    let mut resource = web::resource(path.replace("{tile}", "{tile:.*}"));
+    let mut allowed = vec!["OPTIONS".to_owned()];
+    for endpoint in &endpoints {
+        let method = route::method(&endpoint.method);
+        allowed.push(method.to_string());
+        if method == Method::GET {
+            allowed.push("HEAD".to_owned());
+            resource = resource.route((endpoint.route)(Method::HEAD));
+        }
+        resource = resource.route((endpoint.route)(method));
+    }
+    let allowed = allowed.join(", ");
+    resource.default_service(web::to(move |request: HttpRequest| {
+        let answer = boundary::other_method(&allowed, &request);
+        async move { answer }
+    }))
 }
 
 /// A server of this application on an open socket; signals are the caller's.

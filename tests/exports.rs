@@ -154,6 +154,11 @@ fn filters_agree_with_the_list(app: &App) {
     let mut told = BTreeSet::new();
     for query in [
         "q=evaluee",
+        "q=evaluer",
+        "q=-evaluee",
+        "min_score=securite:0.01",
+        "min_score=securite:1",
+        "verified=securite:0.5",
         "family=demarches_en_ligne",
         "tag=courriel",
         "min_score=0.9",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use gouvtech_catalogue::clock::Clock;
-use gouvtech_catalogue::db::journal::{Bookmark, Change};
+use gouvtech_catalogue::db::journal::{Bookmark, Change, Head};
 use gouvtech_catalogue::db::{Actor, Backend, Follower, Id, Limits, Listener, Resource, Store};
 use gouvtech_catalogue::error::{Error, Result};
 
@@ -32,13 +32,13 @@ struct Ear {
 }
 
 impl Listener for Ear {
-    fn changed(&self, entries: &[Change], from_here: Bookmark) -> Result<()> {
+    fn changed(&self, entries: &[Change], heard_to: Head) -> Result<()> {
         if self.is_deaf.swap(false, Ordering::SeqCst) {
             return Err(Error::unavailable("deaf for once"));
         }
         let mut heard = self.heard.lock().expect("heard");
         entries.iter().for_each(|entry| *heard.entry(entry.resource_id).or_default() += 1);
-        *self.bookmark.lock().expect("a bookmark") = from_here;
+        *self.bookmark.lock().expect("a bookmark") = heard_to.bookmark;
         Ok(())
     }
 }

@@ -226,7 +226,7 @@ fn a_vendor_and_its_group_cannot_review_their_own_solution(app: &App) {
     let list = format!("/api/v1/solutions/{}/reviews", solution.id());
     app.post(&list).by(&both.token).json(&content()).expect(403);
     let refused = app.post(&list).by(&both.plain).header("accept-language", "en").json(&content()).expect(403);
-    assert_eq!(refused.text("detail"), "Nobody judges what concerns their own organisation.");
+    assert_eq!(refused.text("detail"), "The vendor of a solution and its group do not review it.");
 }
 
 fn only_members_of_a_confirmed_public_body_write_reviews(app: &App) {

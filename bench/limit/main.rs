@@ -6,6 +6,10 @@
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{App, HttpResponse, HttpServer, web};
 
+/// As the measured server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let mut words = std::env::args().skip(1);

@@ -209,7 +209,7 @@ impl Db {
     /// makes that an error.
     pub(super) fn commit(&mut self) -> QueryResult<()> {
         match self {
-            Self::Pg(c) => c.batch_execute("SELECT 1; COMMIT"),
+            Self::Pg(c) => c.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"),
             Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
         }
     }
@@ -365,41 +365,53 @@ where
     }
 }
 
-/// One id per row.
+/// A person's opaque id; for a new one also what erased persons are found by.
 #[derive(QueryableByName)]
 struct Known {
     #[diesel(sql_type = sql::Id)]
     id: Id,
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    secret: Option<String>,
 }
 
 impl Db {
     /// The opaque id of a person: `fresh`, now theirs, unless they had one. On PostgreSQL what is
     /// inserted first is not looked for before: serialisable transactions of several newcomers do
     /// not meet, though their names stand side by side in the index.
-    pub(super) fn actor(&mut self, fresh: Id, issuer: &str, subject: &str, now: Instant) -> QueryResult<Id> {
-        use super::schema::actors;
+    pub(super) fn actor(
+        &mut self,
+        fresh: Id,
+        issuer: &str,
+        subject: &str,
+        now: Instant,
+    ) -> QueryResult<(Id, Option<String>)> {
+        use super::schema::{actors, erasure_keys};
         match self {
             Self::Pg(c) => {
                 let (issuer, subject) = (Given::Text(issuer), Given::Text(subject));
-                let given = [Given::Id(fresh), issuer, subject, Given::Instant(now), issuer, subject];
+                let key = Given::Text(super::erased::KEY);
+                let given = [Given::Id(fresh), issuer, subject, Given::Instant(now), key, issuer, subject];
                 let made = Fixed(
                     "WITH made AS (INSERT INTO actors (id, issuer, subject, created_at) VALUES (?, ?, ?, ?) \
                      ON CONFLICT (issuer, subject) DO NOTHING RETURNING id) \
-                     SELECT id FROM made UNION ALL SELECT id FROM actors WHERE issuer = ? AND subject = ? LIMIT 1",
+                     SELECT id, (SELECT secret FROM erasure_keys WHERE name = ?) AS secret FROM made \
+                     UNION ALL SELECT id, NULL FROM actors WHERE issuer = ? AND subject = ? LIMIT 1",
                     &given,
                 );
-                Ok(made.get_result::<Known>(c)?.id)
+                let Known { id, secret } = made.get_result(c)?;
+                Ok((id, secret))
             }
             Self::Sqlite(c) => {
                 let known = actors::table.filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)));
                 if let Some(id) = known.select(actors::id).first(c).optional()? {
-                    return Ok(id);
+                    return Ok((id, None));
                 }
                 let (issuer, subject) = (actors::issuer.eq(issuer), actors::subject.eq(subject));
                 diesel::insert_into(actors::table)
                     .values((actors::id.eq(fresh), issuer, subject, actors::created_at.eq(now)))
                     .execute(c)?;
-                Ok(fresh)
+                let secret = erasure_keys::table.find(super::erased::KEY).select(erasure_keys::secret).first(c);
+                Ok((fresh, secret.optional()?))
             }
         }
     }

@@ -15,12 +15,19 @@ use super::schema::{erased_persons, erasure_keys};
 use super::{Db, Id, Tx};
 use crate::error::{Error, Result};
 
-const KEY: &str = "current";
+pub const KEY: &str = "current";
 
 /// The opaque id kept for an erased person, if any.
 pub fn find(db: &mut Db, issuer: &str, subject: &str) -> Result<Option<Id>> {
-    let Some(secret) = secret(db)? else { return Ok(None) };
-    let fingerprint = fingerprint(&secret, issuer, subject)?;
+    match secret(db)? {
+        Some(secret) => find_by(db, &secret, issuer, subject),
+        None => Ok(None),
+    }
+}
+
+/// [`find`], by the secret of [`secret`].
+pub fn find_by(db: &mut Db, secret: &str, issuer: &str, subject: &str) -> Result<Option<Id>> {
+    let fingerprint = fingerprint(secret, issuer, subject)?;
     Ok(erased_persons::table.find(fingerprint).select(erased_persons::actor_id).first(db).optional()?)
 }
 
@@ -50,7 +57,8 @@ pub fn remember(tx: &mut Tx<'_>, actor: Id, issuer: &str, subject: &str) -> Resu
     Ok(())
 }
 
-fn secret(db: &mut Db) -> Result<Option<String>> {
+/// What fingerprints are made with; none while nobody was erased.
+pub fn secret(db: &mut Db) -> Result<Option<String>> {
     Ok(erasure_keys::table.find(KEY).select(erasure_keys::secret).first(db).optional()?)
 }
 

@@ -16,11 +16,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Store;
-use super::journal::{Bookmark, Change};
+use super::journal::{Bookmark, Change, Head};
 use crate::error::Result;
 
 /// How often commits of other processes are looked for.
 const POLL: Duration = Duration::from_millis(400);
+/// Looks begin at least so far apart: where commits come faster, each look hears of several.
+const APART: Duration = Duration::from_millis(10);
 /// After a failure, for so long nobody asks the database again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Entries told at once. While older transactions run, what comes after so many waits for those to end.
@@ -28,9 +30,9 @@ const BATCH: i64 = 20_000;
 
 /// Who keeps something made from the database.
 pub trait Listener: Send + Sync {
-    /// What was committed since it was last told, and where a reader that has
-    /// heard of it may begin after a restart. On a failure it is told again.
-    fn changed(&self, entries: &[Change], from_here: Bookmark) -> Result<()>;
+    /// What was committed since it was last told, and how far it has heard of everything then; from
+    /// the bookmark in it a reader may go on after a restart. On a failure it is told again.
+    fn changed(&self, entries: &[Change], heard: Head) -> Result<()>;
 }
 
 /// Commits of this process with entries in the journal.
@@ -184,6 +186,7 @@ impl Reader {
     fn work(mut self) {
         let mut known = self.shared.commits.count();
         loop {
+            let began = Instant::now();
             let begins = self.shared.millis();
             let next = match self.look() {
                 Ok(()) => {
@@ -191,7 +194,10 @@ impl Reader {
                     self.shared.is_up.store(true, Ordering::Relaxed);
                     // What was committed before the look was seen by it.
                     self.told.send_replace(known);
-                    self.wait(Some(known), POLL)
+                    self.wait(Some(known), POLL).and_then(|count| {
+                        std::thread::sleep(APART.saturating_sub(began.elapsed()));
+                        self.wait(None, Duration::ZERO).map(|later| later.max(count))
+                    })
                 }
                 Err(error) => {
                     tracing::warn!(%error, "following the journal");
@@ -222,8 +228,9 @@ impl Reader {
             let positions: BTreeSet<i64> = early.iter().map(|entry| entry.position).collect();
             entries.extend(early.into_iter().filter(|entry| !self.ahead.contains(&entry.position)));
             if !entries.is_empty() || next != self.bookmark {
+                let unsettled = i64::try_from(positions.len()).unwrap_or(i64::MAX);
                 for listener in &self.listeners {
-                    listener.changed(&entries, next)?;
+                    listener.changed(&entries, Head { bookmark: next, unsettled })?;
                 }
             }
             self.bookmark = next;

@@ -115,7 +115,7 @@ pub fn of_solution(mut changed: Value, solution: Id) -> Value {
 }
 
 /// Where a reader of the journal has got to; the default is before the first entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bookmark {
     transaction: i64,
     position: i64,
@@ -180,12 +180,13 @@ impl utoipa::PartialSchema for Bookmark {
 
 impl utoipa::ToSchema for Bookmark {}
 
-/// How far the journal has come in a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far the journal has come in a snapshot, or a reader in the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Head {
     /// Where a reader goes on.
     pub bookmark: Bookmark,
-    /// Entries that are seen and come after it, as older ones may still come.
+    /// Entries that are seen and come after it, as older ones may still come: more and more of
+    /// them, until the bookmark moves.
     pub unsettled: i64,
 }
 
@@ -356,9 +357,10 @@ impl Tx<'_> {
     /// The opaque id of a person, made at first sight.
     pub fn enter(&mut self, issuer: &str, subject: &str) -> Result<Id> {
         let fresh = Id::new();
-        let mut id = self.db.actor(fresh, issuer, subject, self.now).map_err(as_lost_race)?;
+        let (mut id, secret) = self.db.actor(fresh, issuer, subject, self.now).map_err(as_lost_race)?;
         if id == fresh
-            && let Some(erased) = super::erased::find(self.db, issuer, subject)?
+            && let Some(secret) = secret
+            && let Some(erased) = super::erased::find_by(self.db, &secret, issuer, subject)?
         {
             diesel::delete(actors::table.find(fresh)).execute(self.db)?;
             id = erased;

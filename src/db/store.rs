@@ -165,6 +165,11 @@ impl Store {
         &self.commits
     }
 
+    /// Has who follows the journal look again at once.
+    pub(crate) fn look_again(&self) {
+        self.commits.made();
+    }
+
     pub fn stats(&self) -> StoreStats {
         let g = &self.gauges;
         let now = |gauge: &std::sync::atomic::AtomicI64| u64::try_from(gauge.load(Ordering::Relaxed)).unwrap_or(0);

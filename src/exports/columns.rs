@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::view::ADDED;
@@ -54,8 +53,7 @@ impl Columns {
     }
 
     /// One row; a member it has not is an empty cell.
-    pub fn write(&self, to: &mut Vec<u8>, row: &impl Serialize) -> Result<()> {
-        let row = serde_json::to_value(row)?;
+    pub fn write(&self, to: &mut Vec<u8>, row: &Value) -> Result<()> {
         let cells = self.0.iter().map(|column| {
             let value = row.get(&column.member);
             let value = match &column.inner {

@@ -7,12 +7,14 @@ use diesel::prelude::*;
 
 use super::model::{Exportable, Exported, Pick, ids, own_data};
 use super::view::Removed;
+use crate::db::journal::Head;
 use crate::db::schema::labels;
 use crate::db::{Change, Db, Id, Instant, MultiBackend, Resource};
 use crate::error::Result;
 use crate::labels::model::Label;
 use crate::labels::view::{LabelFilter, LabelView};
 use crate::picked;
+use crate::search::Live;
 
 pub struct Labels;
 
@@ -21,17 +23,19 @@ impl Exported for Labels {
     type View = LabelView;
     const NAME: &'static str = "labels";
 
-    fn rows(
-        db: &mut Db,
-        filter: &LabelFilter,
-        pick: &Pick<'_>,
-        today: NaiveDate,
-    ) -> Result<Vec<Exportable<LabelView>>> {
+    fn open(_: Option<&Live>, _: Head) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn rows(&self, db: &mut Db, filter: &LabelFilter, pick: &Pick<'_>, today: NaiveDate) -> Result<Vec<Exportable>> {
         let query = Label::matching(filter, today);
         let rows: Vec<Label> = picked!(query, labels::id, pick).select(Label::as_select()).load(db)?;
         let ids: Vec<Id> = rows.iter().map(|label| label.id).collect();
         let views = crate::labels::model::views(db, rows, today)?;
-        Ok(ids.into_iter().zip(views).map(|(id, view)| Exportable { id, view, data: own_data() }).collect())
+        ids.into_iter()
+            .zip(views)
+            .map(|(id, view)| Ok(Exportable { id, view: serde_json::to_string(&view)?, data: own_data() }))
+            .collect()
     }
 
     fn changed_since(db: &mut Db, since: Instant, pick: &Pick<'_>) -> Result<Vec<Id>> {

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::rules::{DataTerms, LICENCE};
 use super::view::{Data, ExportQuery, Removed};
+use crate::db::journal::Head;
 use crate::db::{Change, Db, Id, Instant, Resource};
 use crate::error::Result;
+use crate::search::Live;
 
 /// Which rows to read.
 pub enum Pick<'a> {
@@ -20,25 +21,31 @@ pub enum Pick<'a> {
 }
 
 /// A row with whose its data are.
-pub struct Exportable<V> {
+pub struct Exportable {
     pub id: Id,
-    pub view: V,
+    /// What the list shows: a JSON object.
+    pub view: String,
     pub data: Data,
 }
 
-/// A kind of thing that can be exported.
-pub trait Exported: 'static {
+/// A kind of thing that can be exported, and where its rows are read from.
+pub trait Exported: Sized + Send + Sync + 'static {
     type Filter: ToSchema + DeserializeOwned + Clone + Send + Sync + 'static;
-    type View: Serialize + ToSchema;
+    type View: ToSchema;
     const NAME: &'static str;
+    /// Whether rows come from the index, as those of the list do.
+    const IS_INDEXED: bool = false;
+
+    /// With all that a snapshot of the database has.
+    fn open(index: Option<&Live>, head: Head) -> Result<Self>;
+
+    /// How much of the journal is in the rows.
+    fn heard(&self) -> Option<Head> {
+        None
+    }
 
     /// Rows that the list shows the public, in the order of their identifiers.
-    fn rows(
-        db: &mut Db,
-        filter: &Self::Filter,
-        pick: &Pick<'_>,
-        today: NaiveDate,
-    ) -> Result<Vec<Exportable<Self::View>>>;
+    fn rows(&self, db: &mut Db, filter: &Self::Filter, pick: &Pick<'_>, today: NaiveDate) -> Result<Vec<Exportable>>;
 
     /// What is or was public and changed since, of those picked.
     fn changed_since(db: &mut Db, since: Instant, pick: &Pick<'_>) -> Result<Vec<Id>>;

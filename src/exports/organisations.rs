@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::model::{Exportable, Exported, Pick, ids, own_data};
 use super::view::Removed;
+use crate::db::journal::Head;
 use crate::db::schema::organisations;
 use crate::db::{Change, Db, Id, Instant, MultiBackend, Resource};
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::organisations::rules::OrganisationStatus;
 use crate::organisations::view::{OrganisationFilter, OrganisationView};
 use crate::organisations::{Organisation, Viewer};
 use crate::picked;
+use crate::search::Live;
 
 pub struct Organisations;
 
@@ -22,20 +24,22 @@ impl Exported for Organisations {
     type View = OrganisationView;
     const NAME: &'static str = "organisations";
 
-    fn rows(
-        db: &mut Db,
-        filter: &OrganisationFilter,
-        pick: &Pick<'_>,
-        _: NaiveDate,
-    ) -> Result<Vec<Exportable<OrganisationView>>> {
+    fn open(_: Option<&Live>, _: Head) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn rows(&self, db: &mut Db, filter: &OrganisationFilter, pick: &Pick<'_>, _: NaiveDate) -> Result<Vec<Exportable>> {
         let nobody = Viewer::default();
         let query = Organisation::matching(filter, &nobody);
         let rows: Vec<Organisation> =
             picked!(query, organisations::id, pick).select(Organisation::as_select()).load(db)?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Exportable { id: row.id, view: OrganisationView::new(row, &nobody), data: own_data() })
-            .collect())
+        rows.into_iter()
+            .map(|row| {
+                let id = row.id;
+                let view = serde_json::to_string(&OrganisationView::new(row, &nobody))?;
+                Ok(Exportable { id, view, data: own_data() })
+            })
+            .collect()
     }
 
     fn changed_since(db: &mut Db, since: Instant, pick: &Pick<'_>) -> Result<Vec<Id>> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, LINK};
@@ -125,9 +127,9 @@ async fn export_organisations_csv(
 
 /// The tag of an export: what was asked, of which state of the catalogue, on which
 /// day (labels end by the calendar), by which program.
-fn tag(name: &str, canonical: &str, today: chrono::NaiveDate, head: Head) -> String {
+fn tag(name: &str, canonical: &str, today: chrono::NaiveDate, heads: &[Head]) -> String {
     let program = env!("CARGO_PKG_VERSION");
-    fingerprint(format!("{name} {canonical} {today} {} {} {program}", head.bookmark, head.unsettled).as_bytes())
+    fingerprint(format!("{name} {canonical} {today} {heads:?} {program}").as_bytes())
 }
 
 async fn export<E: Exported>(
@@ -145,18 +147,23 @@ async fn export<E: Exported>(
     let name = format!("{}.{}", E::NAME, if is_csv { "csv" } else { "ndjson" });
     let canonical = query.canonical.clone();
     let wanted = query.given;
-    let (head, parts) = reply
+    let index = if E::IS_INDEXED { Some(reply.app.search().await?) } else { None };
+    let ((head, rows), parts) = reply
         .app
         .store
         .feed(
             move |db| {
                 Viewer::of(db, visitor.0.as_ref())?;
-                Head::of(db)
+                let head = Head::of(db)?;
+                Ok((head, Arc::new(E::open(index.as_deref(), head)?)))
             },
-            move |db, _, to| feed::<E>(db, &wanted, &form, today, to),
+            move |db, (_, rows), to| feed(db, &*rows, &wanted, &form, today, to),
         )
         .await?;
-    let tag = tag(&name, &canonical, today, head);
+    // What changed since the snapshot may be in the rows already: then their tag is another, and who
+    // goes on from the snapshot is told again.
+    let heads: Vec<Head> = std::iter::once(head).chain(rows.heard()).collect();
+    let tag = tag(&name, &canonical, today, &heads);
     if let Some(known) = reply.known_tag(&tag) {
         // The feed ends as its parts are dropped.
         return Ok(reply.unchanged(&known));

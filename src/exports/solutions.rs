@@ -1,53 +1,95 @@
 //! Solutions, with whose their data are.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
+use serde::Deserialize;
+use tantivy::DocAddress;
 
 use super::model::{Exportable, Exported, Pick, about, ids, own_data};
 use super::rules::{DataTerms, terms};
 use super::view::{Data, Removed};
+use crate::db::journal::Head;
 use crate::db::schema::{evaluations, labels, reviews, solutions};
 use crate::db::{Change, Db, Id, Instant, MultiBackend, Resource};
-use crate::error::Result;
-use crate::organisations::Viewer;
+use crate::error::{Error, Result};
 use crate::picked;
-use crate::solutions::model::Solution;
+use crate::search::{Live, PATIENCE, Search, Shown};
+use crate::solutions::model::{ImportRecord, Solution};
 use crate::solutions::rules::SolutionStatus;
 use crate::solutions::view::{SolutionFilter, SolutionView};
 
-pub struct Solutions;
+/// A selection of the index, in the order of identifiers.
+pub struct Solutions {
+    search: Arc<Search>,
+    shown: Shown,
+    /// Found when the first row is read: who has the same already reads none.
+    selected: OnceLock<Vec<(Id, DocAddress)>>,
+}
+
+/// What a view says about whose its data are.
+#[derive(Deserialize)]
+struct Imported {
+    imported_from: Option<ImportRecord>,
+}
+
+impl Solutions {
+    fn row(&self, (id, address): (Id, DocAddress)) -> Result<Exportable> {
+        let view = self.search.document(&self.shown.searcher, address)?;
+        let Imported { imported_from } = serde_json::from_str(&view)?;
+        let data = match imported_from {
+            None => own_data(),
+            Some(record) => Data {
+                data_terms: record.licence.as_deref().map_or(DataTerms::Unstated, terms),
+                data_licence: record.licence,
+                data_attribution: record.attribution,
+            },
+        };
+        Ok(Exportable { id, view, data })
+    }
+
+    fn selected(&self, filter: &SolutionFilter) -> Result<&[(Id, DocAddress)]> {
+        if self.selected.get().is_none() {
+            let found = self.search.all(&self.shown.searcher, &filter.asked(), &filter.conditions())?;
+            let _another_was_faster = self.selected.set(found);
+        }
+        Ok(self.selected.get().map(Vec::as_slice).unwrap_or_default())
+    }
+}
 
 impl Exported for Solutions {
     type Filter = SolutionFilter;
     type View = SolutionView;
     const NAME: &'static str = "solutions";
 
-    fn rows(
-        db: &mut Db,
-        filter: &SolutionFilter,
-        pick: &Pick<'_>,
-        today: NaiveDate,
-    ) -> Result<Vec<Exportable<SolutionView>>> {
-        let nobody = Viewer::default();
-        let query = crate::solutions::model::matching(filter, &nobody)?;
-        let rows = picked!(query, solutions::id, pick).select(Solution::as_select()).load(db)?;
-        let views = crate::solutions::view::views(db, rows, &nobody, &[], true, today)?;
-        Ok(views
-            .into_iter()
-            .map(|view| {
-                let data = match &view.imported_from {
-                    None => own_data(),
-                    Some(record) => Data {
-                        data_terms: record.licence.as_deref().map_or(DataTerms::Unstated, terms),
-                        data_licence: record.licence.clone(),
-                        data_attribution: record.attribution.clone(),
-                    },
-                };
-                Exportable { id: view.id, view, data }
-            })
-            .collect())
+    const IS_INDEXED: bool = true;
+
+    fn open(index: Option<&Live>, head: Head) -> Result<Self> {
+        let index = index.ok_or_else(|| Error::unavailable("the search index is being built"))?;
+        let search = Arc::clone(&index.search);
+        let shown = search.shown_with(head, PATIENCE)?;
+        Ok(Self { search, shown, selected: OnceLock::new() })
+    }
+
+    fn heard(&self) -> Option<Head> {
+        Some(self.shown.heard)
+    }
+
+    fn rows(&self, _: &mut Db, filter: &SolutionFilter, pick: &Pick<'_>, _: NaiveDate) -> Result<Vec<Exportable>> {
+        let all = self.selected(filter)?;
+        match pick {
+            Pick::After(id, rows) => {
+                let from = id.map_or(0, |id| all.partition_point(|(one, _)| *one <= id));
+                all.iter().skip(from).take(*rows).map(|one| self.row(*one)).collect()
+            }
+            Pick::Among(ids) => ids
+                .iter()
+                .filter_map(|id| all.get(all.binary_search_by_key(id, |(one, _)| *one).ok()?))
+                .map(|one| self.row(*one))
+                .collect(),
+        }
     }
 
     fn changed_since(db: &mut Db, since: Instant, pick: &Pick<'_>) -> Result<Vec<Id>> {

@@ -1,11 +1,10 @@
 //! From rows to bytes, chunk by chunk.
 
 use chrono::NaiveDate;
-use serde::Serialize;
 
 use super::columns::Columns;
-use super::model::{Exported, Pick};
-use super::view::{ExportOf, Row};
+use super::model::{Exportable, Exported, Pick};
+use super::view::{Ending, ExportOf};
 use crate::db::feed::Feed;
 use crate::db::{Bookmark, Change, Db, Id};
 use crate::error::Result;
@@ -29,13 +28,20 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn line(&mut self, row: &impl Serialize) -> Result<()> {
+    fn row(&mut self, row: &Exportable) -> Result<()> {
+        // One object of two.
+        let view = row.view.strip_suffix('}').unwrap_or(&row.view);
+        let ending = serde_json::to_string(&Ending { data: &row.data, is_removed: false })?;
+        self.line(&format!("{view},{}", ending.strip_prefix('{').unwrap_or(&ending)))
+    }
+
+    fn line(&mut self, object: &str) -> Result<()> {
         match self.form {
             Form::Ndjson => {
-                serde_json::to_writer(&mut self.buffer, row)?;
+                self.buffer.extend_from_slice(object.as_bytes());
                 self.buffer.push(b'\n');
             }
-            Form::Csv(columns) => columns.write(&mut self.buffer, row)?,
+            Form::Csv(columns) => columns.write(&mut self.buffer, &serde_json::from_str(object)?)?,
         }
         if self.buffer.len() >= PART {
             let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PART + PART / 4));
@@ -48,6 +54,7 @@ impl Lines<'_> {
 /// Feeds all that is asked for, in the order of identifiers.
 pub fn feed<E: Exported>(
     db: &mut Db,
+    rows: &E,
     query: &ExportOf<E::Filter>,
     form: &Form,
     today: NaiveDate,
@@ -58,7 +65,7 @@ pub fn feed<E: Exported>(
         columns.header(&mut lines.buffer)?;
     }
     match (query.own.since, query.own.updated_since) {
-        (None, None) => all::<E>(db, query, today, &mut lines)?,
+        (None, None) => all(db, rows, query, today, &mut lines)?,
         (Some(since), also) => {
             let ids: Vec<Id> = touched::<E>(db, since)?.into_iter().collect();
             for ids in ids.chunks(CHUNK) {
@@ -66,7 +73,7 @@ pub fn feed<E: Exported>(
                     Some(instant) => E::changed_since(db, instant, &Pick::Among(ids))?,
                     None => ids.to_vec(),
                 };
-                changed::<E>(db, query, &ids, today, &mut lines)?;
+                changed(db, rows, query, &ids, today, &mut lines)?;
             }
         }
         (None, Some(since)) => {
@@ -75,7 +82,7 @@ pub fn feed<E: Exported>(
                 let ids = E::changed_since(db, since, &Pick::After(after, CHUNK))?;
                 let Some(last) = ids.last() else { break };
                 after = Some(*last);
-                changed::<E>(db, query, &ids, today, &mut lines)?;
+                changed(db, rows, query, &ids, today, &mut lines)?;
             }
         }
     }
@@ -85,36 +92,36 @@ pub fn feed<E: Exported>(
     }
 }
 
-fn all<E: Exported>(db: &mut Db, query: &ExportOf<E::Filter>, today: NaiveDate, lines: &mut Lines<'_>) -> Result<()> {
+fn all<E: Exported>(
+    db: &mut Db,
+    rows: &E,
+    query: &ExportOf<E::Filter>,
+    today: NaiveDate,
+    lines: &mut Lines<'_>,
+) -> Result<()> {
     let mut after = None;
     loop {
-        let rows = E::rows(db, &query.filter, &Pick::After(after, CHUNK), today)?;
+        let rows = rows.rows(db, &query.filter, &Pick::After(after, CHUNK), today)?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = Some(last.id);
-        for row in rows.iter().filter(|row| query.own.takes(&row.data)) {
-            lines.line(&Row { view: &row.view, data: &row.data, is_removed: false })?;
-        }
+        rows.iter().filter(|row| query.own.takes(&row.data)).try_for_each(|row| lines.row(row))?;
     }
 }
 
 /// Those of `ids` that are in the selection, and that the others are not.
 fn changed<E: Exported>(
     db: &mut Db,
+    rows: &E,
     query: &ExportOf<E::Filter>,
     ids: &[Id],
     today: NaiveDate,
     lines: &mut Lines<'_>,
 ) -> Result<()> {
-    let mut rows = E::rows(db, &query.filter, &Pick::Among(ids), today)?;
+    let mut rows = rows.rows(db, &query.filter, &Pick::Among(ids), today)?;
     rows.retain(|row| query.own.takes(&row.data));
     let gone: Vec<Id> = ids.iter().copied().filter(|id| !rows.iter().any(|row| row.id == *id)).collect();
-    for row in &rows {
-        lines.line(&Row { view: &row.view, data: &row.data, is_removed: false })?;
-    }
-    for removed in E::removed(db, &gone)? {
-        lines.line(&removed)?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| lines.row(row))?;
+    E::removed(db, &gone)?.iter().try_for_each(|removed| lines.line(&serde_json::to_string(removed)?))
 }
 
 /// What the journal says was touched after a bookmark.

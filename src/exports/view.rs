@@ -86,11 +86,9 @@ pub struct Data {
     pub data_terms: DataTerms,
 }
 
-/// A row: what the list shows, whose data that is, and that it is there.
+/// What a row says after what the list shows: whose data that is, and that it is there.
 #[derive(Debug, Serialize)]
-pub struct Row<'a, V> {
-    #[serde(flatten)]
-    pub view: &'a V,
+pub struct Ending<'a> {
     #[serde(flatten)]
     pub data: &'a Data,
     pub is_removed: bool,

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use self::generations::{Generations, Shows};
 use self::reach::Reach;
-use crate::db::journal::{Bookmark, Change};
+use crate::db::journal::{Change, Head};
 use crate::db::{Instant, Keeper, Listener, News};
 use crate::http::reply::PUBLIC;
 use crate::http::{accept, idempotency};
@@ -156,7 +156,7 @@ impl Keeper for Kept {
 }
 
 impl Listener for Kept {
-    fn changed(&self, entries: &[Change], _: Bookmark) -> crate::error::Result<()> {
+    fn changed(&self, entries: &[Change], _: Head) -> crate::error::Result<()> {
         for entry in entries {
             let reach = Reach::of(entry.resource, entry.resource_id, &entry.action, &entry.changed);
             self.generations.touch(reach);
@@ -396,6 +396,8 @@ impl Answer {
             Ok(body) => body,
             Err(body) => return Served::Other(ServiceResponse::new(request, response.set_body(body))),
         };
+        // To its size: what it was written into is larger.
+        let body = Bytes::copy_from_slice(&body);
         let headers = response.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let route = request.match_pattern().unwrap_or_default();
         let ends_at = now.end_of_day().micros();
@@ -407,6 +409,7 @@ impl Answer {
         let plain = actix_http::Response::with_body(StatusCode::OK, self.body.clone());
         let (head, body) = plain.map_body(|head, body| Encoder::response(coding, head, body)).into_parts();
         let body = to_bytes(body).await.map_err(|error| crate::error::Error::Internal(error.to_string()))?;
+        let body = Bytes::copy_from_slice(&body);
         let mut headers = self.headers.clone();
         headers.extend(head.headers().get(CONTENT_ENCODING).map(|said| (CONTENT_ENCODING, said.clone())));
         Ok(Self { made: self.made, shows: self.shows, ends_at: self.ends_at, route: self.route.clone(), headers, body })

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use diesel::prelude::*;
@@ -12,8 +13,9 @@ use super::broken;
 use super::tree::{EntryRow, Tree};
 use crate::auth::ring::{hold, make, replace};
 use crate::config::Settings;
+use crate::db::journal::Head;
 use crate::db::schema::log_entries;
-use crate::db::{Bookmark, Change, Db, Listener, Store, Tx};
+use crate::db::{Change, Db, Listener, Resource, Store, Tx};
 use crate::error::{Error, Result};
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{KeyChange, KeyEvent, KeyPurpose, LogEntry};
@@ -241,14 +243,30 @@ impl Log {
 /// Remembers the state of the log outside the database whenever something was committed, by
 /// whatever instance.
 pub struct Remembers {
-    pub log: Arc<Log>,
-    pub store: Store,
+    log: Arc<Log>,
+    store: Store,
+    is_behind: AtomicBool,
+}
+
+impl Remembers {
+    pub fn new(log: Arc<Log>, store: Store) -> Self {
+        Self { log, store, is_behind: AtomicBool::new(true) }
+    }
 }
 
 impl Listener for Remembers {
-    fn changed(&self, _: &[Change], _: Bookmark) -> Result<()> {
+    fn changed(&self, entries: &[Change], _: Head) -> Result<()> {
+        // Whatever writes into the log says so in the journal.
+        let may_have_grown = entries.iter().any(|entry| {
+            matches!(entry.resource, Resource::Label | Resource::LabelApplication | Resource::Accreditation)
+        });
+        if !may_have_grown && !self.is_behind.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         // Never in the way of who else listens: at the next change it is tried again.
-        if let Err(error) = self.store.read_here(|db| self.log.keep_up(db)) {
+        let kept_up = self.store.read_here(|db| self.log.keep_up(db));
+        self.is_behind.store(kept_up.is_err(), Ordering::Relaxed);
+        if let Err(error) = kept_up {
             tracing::warn!(%error, "the state of the log is not remembered outside the database yet");
         }
         Ok(())

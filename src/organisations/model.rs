@@ -348,11 +348,7 @@ impl Viewer {
             return Ok(());
         }
         let parties: Vec<Id> = parties.iter().copied().flatten().collect();
-        self.refuse_any_of(&Organisation::find_all(db, &parties)?)
-    }
-
-    /// [`Viewer::refuse_party`], with the parties already found.
-    pub fn refuse_any_of(&self, parties: &[Organisation]) -> Result<()> {
+        let parties = Organisation::find_all(db, &parties)?;
         if self.organisation.as_ref().is_some_and(|own| parties.iter().any(|party| party.is_same_entity(own))) {
             return Err(Error::forbidden(text!(
                 "Nul ne juge de ce qui concerne sa propre organisation.",

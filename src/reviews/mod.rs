@@ -18,6 +18,7 @@
 
 pub mod content;
 pub mod model;
+pub mod offered;
 pub mod rating;
 pub mod reader;
 pub mod replies;

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::rules::{Command, ReviewGround, ReviewStatus, Stage, counted_since, counts, step};
 use super::view::{ReviewFilter, ReviewSort};
 use crate::db::journal::of_solution;
-use crate::db::schema::{reviews, solution_facets, solutions};
+use crate::db::schema::{reviews, solutions};
 use crate::db::{Db, Id, Instant, Json, MultiBackend, Resource, Tx};
 use crate::error::{Error, Result};
 use crate::http::{After, Key, Page, Slice};
@@ -86,7 +86,7 @@ impl Review {
     /// A new draft.
     pub fn draft(
         tx: &mut Tx<'_>,
-        solution: &Solution,
+        solution_id: Id,
         body: &Organisation,
         offers_same_family: bool,
         content: ReviewContent,
@@ -95,7 +95,7 @@ impl Review {
         let mut review = Self {
             id: Id::new(),
             version: 1,
-            solution_id: solution.id,
+            solution_id,
             organisation_id: body.id,
             actor_id,
             status: ReviewStatus::Draft,
@@ -276,56 +276,6 @@ impl Review {
         let changed = json!({"solution": self.solution_id, "status": [self.status, null]});
         tx.record("delete_review", Resource::Review, self.id, self.version, changed)
     }
-}
-
-/// Checks that a body may review a solution, and says whether it offers one of
-/// the same family.
-///
-/// # Errors
-/// 403 for the vendor itself and its group; 409 while the solution is not public.
-pub fn refuse_unfit(
-    db: &mut Db,
-    (solution, vendor): &(Solution, Option<Organisation>),
-    body: &Organisation,
-) -> Result<bool> {
-    if vendor.as_ref().is_some_and(|vendor| vendor.is_same_entity(body)) {
-        return Err(Error::forbidden(text!(
-            "Le fournisseur d’une solution et son groupe n’en donnent pas d’avis.",
-            "The vendor of a solution and its group do not review it."
-        )));
-    }
-    if !solution.status.is_public() {
-        let status = solution.status;
-        return Err(Error::conflict(text!(
-            "La solution est « {status} » ; un avis porte sur une solution publiée.",
-            "The solution is `{status}`; a review is about a published solution."
-        )));
-    }
-    offers_same_family(db, solution.id, body.id)
-}
-
-fn offers_same_family(db: &mut Db, solution: Id, body: Id) -> Result<bool> {
-    let offered: Vec<Id> = solutions::table
-        .filter(solutions::organisation_id.eq(body).and(solutions::is_listed.eq(true)).and(solutions::id.ne(solution)))
-        .select(solutions::id)
-        .load(db)?;
-    // As nearly every public body: what follows is not to be asked, nor its plan left to chance.
-    if offered.is_empty() {
-        return Ok(false);
-    }
-    let families = |ids: Vec<Id>| {
-        solution_facets::table
-            .filter(solution_facets::solution_id.eq_any(ids).and(solution_facets::facet.eq("family")))
-            .select(solution_facets::value)
-    };
-    let own: BTreeSet<String> = families(vec![solution]).load(db)?.into_iter().collect();
-    for offered in offered.chunks(500) {
-        let theirs: Vec<String> = families(offered.to_vec()).load(db)?;
-        if theirs.iter().any(|family| own.contains(family)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Which reviews a list is about.

@@ -3,7 +3,8 @@ use actix_web::web::Path;
 use serde_json::json;
 
 use super::content::ReviewContent;
-use super::model::{self, Review, Scope, refuse_unfit};
+use super::model::{self, Review, Scope};
+use super::offered::Offered;
 use super::rating::ReviewRating;
 use super::reader::Reader;
 use super::rules::{self, Command, ReviewStatus};
@@ -92,13 +93,12 @@ async fn create_review(
             caller.0,
             move |tx, viewer| {
                 let organisation = viewer.acting()?;
-                let offered = Solution::with_vendor(tx.db, &id, &viewer)?;
-                let (solution, vendor) = &offered;
-                viewer.refuse_any_of(vendor.as_slice())?;
-                refuse_archived(tx.db, solution)?;
-                let offers_same_family = refuse_unfit(tx.db, &offered, &organisation)?;
+                let offered = Offered::visible(tx.db, &id, &viewer, &organisation)?;
+                offered.refuse_vendor(&organisation)?;
+                offered.refuse_archived(tx.db)?;
+                let offers_same_family = offered.refuse_unfit(tx.db, &organisation)?;
                 let none = ReviewContent::default();
-                let mut review = Review::draft(tx, solution, &organisation, offers_same_family, none)?;
+                let mut review = Review::draft(tx, offered.id, &organisation, offers_same_family, none)?;
                 match body.accept_with(|content| rules::faults(content, tx.now.day())) {
                     Ok(content) => review.say(content),
                     // That there is one already comes before what is wrong with this one.
@@ -110,7 +110,7 @@ async fn create_review(
                     Resource::Review,
                     review.id,
                     1,
-                    json!({"solution": solution.id, "status": review.status}),
+                    json!({"solution": offered.id, "status": review.status}),
                 )?;
                 let reader = Reader { viewer, actor_id: Some(review.actor_id) };
                 Ok(view::written(review, &organisation, &reader))
@@ -209,8 +209,8 @@ async fn update_review(
             if_match.check(review.version)?;
             let before = review.clone();
             review.advance(Command::Edit)?;
-            let offered = Solution::find_with_vendor(tx.db, review.solution_id)?;
-            review.offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
+            let offered = Offered::find(tx.db, review.solution_id, &body)?;
+            review.offers_same_family = offered.refuse_unfit(tx.db, &body)?;
             let is_to_be_complete = review.status == ReviewStatus::Pending;
             let content = patch.apply(&app.contract, &before.content, |content| {
                 let mut faults = rules::faults(content, tx.now.day());

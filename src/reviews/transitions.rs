@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::model::{Review, ReviewModeration, refuse_unfit};
+use super::model::{Review, ReviewModeration};
+use super::offered::Offered;
 use super::reader::Reader;
 use super::rules::{Command, missing};
 use super::traces::ReviewReport;
@@ -17,7 +18,6 @@ use crate::http::route::Endpoint;
 use crate::http::{Body, IfMatch, Reply};
 use crate::organisations::Viewer;
 use crate::organisations::view::Reason;
-use crate::solutions::model::Solution;
 
 pub fn endpoints() -> Vec<Endpoint> {
     endpoints![submit_review, withdraw_review, publish_review, reject_review, report_review, keep_review, remove_review,]
@@ -59,8 +59,8 @@ async fn submit_review(caller: Buyer, reply: Reply, id: Path<String>, if_match: 
         review.clone().advance(Command::Submit)?;
         // Either may have changed since the draft: who offers what, and for whom the author acts.
         let body = Viewer::of(tx.db, Some(&author))?.acting()?;
-        let offered = Solution::find_with_vendor(tx.db, review.solution_id)?;
-        review.offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
+        let offered = Offered::find(tx.db, review.solution_id, &body)?;
+        review.offers_same_family = offered.refuse_unfit(tx.db, &body)?;
         submit(review, tx)
     })
     .await

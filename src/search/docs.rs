@@ -12,6 +12,11 @@ impl Docs {
         Self(vec![0; max_doc.div_ceil(64) as usize])
     }
 
+    /// None of the same segment.
+    pub fn none_of(&self) -> Self {
+        Self(vec![0; self.0.len()])
+    }
+
     /// Those that were not taken out again.
     pub fn alive(segment: &SegmentReader) -> Self {
         let mut docs = Self::none(segment.max_doc());
@@ -45,12 +50,31 @@ impl Docs {
         self.0.get(doc as usize / 64).is_some_and(|word| word & (1 << (doc % 64)) != 0)
     }
 
+    pub fn join(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Joins what two others share.
+    pub fn join_shared(&mut self, one: &Self, other: &Self) {
+        let shared = one.0.iter().zip(&other.0).map(|(one, other)| one & other);
+        self.0.iter_mut().zip(shared).for_each(|(word, shared)| *word |= shared);
+    }
+
+    pub fn meets(&self, others: &Self) -> bool {
+        self.0.iter().zip(&others.0).any(|(word, other)| word & other != 0)
+    }
+
     pub fn keep(&mut self, others: &Self) {
         self.0.iter_mut().zip(&others.0).for_each(|(word, other)| *word &= other);
     }
 
     pub fn drop(&mut self, others: &Self) {
         self.0.iter_mut().zip(&others.0).for_each(|(word, other)| *word &= !other);
+    }
+
+    /// How many of these are among others, too.
+    pub fn shared(&self, others: &Self) -> u64 {
+        self.0.iter().zip(&others.0).map(|(word, other)| u64::from((word & other).count_ones())).sum()
     }
 
     pub fn count(&self) -> u64 {

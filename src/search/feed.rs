@@ -3,22 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tantivy::columnar::Column;
-use tantivy::index::SegmentReader;
+use tantivy::directory::error::OpenDirectoryError;
 use tantivy::schema::{IndexRecordOption, Schema};
 use tantivy::{DocAddress, DocSet, IndexReader, IndexWriter, Searcher, Term};
 use tokio::sync::Semaphore;
 
 use super::document;
+use super::folder::Folder;
 use super::index::{self, Entry, Fields, Opened, VERSION};
-use crate::db::journal::{Bookmark, Change};
+use crate::db::journal::{Bookmark, Change, Head};
 use crate::db::{Db, Id, Listener, Store};
 use crate::error::{Error, Result};
 
+/// How often the index is looked at by who waits for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The index keeps where it is at least so often, even when nothing it shows changes.
 const KEEP_EVERY: i64 = 5000;
 
@@ -29,12 +33,17 @@ pub struct Search {
     pub(super) fields: Fields,
     reader: IndexReader,
     writer: Mutex<IndexWriter>,
-    position: AtomicI64,
     kept: AtomicI64,
-    /// Counts changes of what is found.
-    generation: AtomicU64,
+    shown: RwLock<Shown>,
     /// As many answers at once as there are processors.
     pub(super) permits: Arc<Semaphore>,
+}
+
+/// What can be found, and how much of the journal it has in it.
+#[derive(Clone)]
+pub struct Shown {
+    pub searcher: Searcher,
+    pub heard: Head,
 }
 
 /// Kept with each commit of the index.
@@ -57,7 +66,7 @@ impl Search {
         let store = store.aside();
         let found = std::fs::create_dir_all(folder)
             .map_err(|error| error.to_string())
-            .and_then(|()| index::open(Some(folder)).map_err(|error| error.to_string()));
+            .and_then(|()| open_in(Folder::open_to_check(folder)).map_err(|error| error.to_string()));
         let opened = match found {
             Ok(opened) => {
                 let fits = fitting(&store, &opened)?;
@@ -65,7 +74,7 @@ impl Search {
                 drop(opened);
                 match fits {
                     Some(from_here) => {
-                        let opened = index::open(Some(folder)).map_err(failed)?;
+                        let opened = open_in(Folder::open(folder)).map_err(failed)?;
                         return Ok((Self::new(store, opened, from_here)?, from_here));
                     }
                     None => anew(folder),
@@ -95,16 +104,15 @@ impl Search {
         let schema = index.schema();
         let fields = Fields::of(&schema).map_err(failed)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (position, kept) = (AtomicI64::new(from_here.position()), AtomicI64::new(from_here.position()));
+        let shown = Shown { searcher: reader.searcher(), heard: Head { bookmark: from_here, unsettled: 0 } };
         Ok(Self {
             store,
             fields,
             schema,
             reader,
             writer: Mutex::new(writer),
-            position,
-            kept,
-            generation: AtomicU64::new(0),
+            kept: AtomicI64::new(from_here.position()),
+            shown: RwLock::new(shown),
             permits: Arc::new(Semaphore::new(processors)),
         })
     }
@@ -135,6 +143,7 @@ impl Search {
         }
         self.commit(&mut writer, from_here)?;
         drop(writer);
+        self.show(Head { bookmark: from_here, unsettled: 0 });
         tracing::info!(count, took_ms = began.elapsed().as_millis(), "the search index is built");
         Ok(from_here)
     }
@@ -156,18 +165,40 @@ impl Search {
         commit.commit().map_err(failed)?;
         self.reader.reload().map_err(failed)?;
         self.kept.store(from_here.position(), Ordering::Relaxed);
-        self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn show(&self, heard: Head) {
+        let shown = Shown { searcher: self.reader.searcher(), heard };
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
     }
 
     /// What can be found now.
     pub fn searcher(&self) -> Searcher {
-        self.reader.searcher()
+        self.shown().searcher
     }
 
-    /// The highest position of the journal that the index shows.
-    pub fn position(&self) -> i64 {
-        self.position.load(Ordering::Relaxed)
+    /// What can be found now, with how much of the journal that is.
+    pub fn shown(&self) -> Shown {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What can be found once all of a snapshot is in it, for who reads from both.
+    pub fn shown_with(&self, head: Head, patience: Duration) -> Result<Shown> {
+        let end = Instant::now() + patience;
+        let mut shown = self.shown();
+        // What others committed, or what was settled since, is not looked for at once.
+        if shown.heard < head {
+            self.store.look_again();
+        }
+        while shown.heard < head {
+            if Instant::now() >= end {
+                return Err(Error::unavailable("the search index is behind the database"));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            shown = self.shown();
+        }
+        Ok(shown)
     }
 
     /// How many solutions can be found.
@@ -197,7 +228,8 @@ impl Search {
     }
 
     fn mark_of(&self, searcher: &Searcher, id: Id) -> tantivy::Result<Option<u64>> {
-        let Some(at) = find(searcher, &index::term_of(&self.fields, &id.to_string()))? else { return Ok(None) };
+        let found = find(searcher, &index::term_of(&self.fields, &id.to_string()), 1)?;
+        let Some(at) = found.first() else { return Ok(None) };
         let Some(segment) = searcher.segment_readers().get(at.segment_ord as usize) else { return Ok(None) };
         let marks: Column<u64> = segment.fast_fields().u64("mark")?;
         Ok(marks.first(at.doc_id))
@@ -205,7 +237,8 @@ impl Search {
 }
 
 impl Listener for Search {
-    fn changed(&self, entries: &[Change], from_here: Bookmark) -> Result<()> {
+    fn changed(&self, entries: &[Change], heard: Head) -> Result<()> {
+        let from_here = heard.bookmark;
         let touched: Vec<Id> = self.store.ask_here(|db| document::touched(db, entries))?.into_iter().collect();
         let (out, fresh) = self.stale(&touched)?;
         let has_news = !out.is_empty() || !fresh.is_empty();
@@ -226,18 +259,20 @@ impl Listener for Search {
             }
             outcome?;
         }
-        if let Some(last) = entries.iter().map(|entry| entry.position).max() {
-            self.position.fetch_max(last, Ordering::Relaxed);
-        }
+        self.show(heard);
         Ok(())
     }
+}
+
+fn open_in(folder: Result<Folder, OpenDirectoryError>) -> tantivy::Result<Opened> {
+    index::open(Some(folder?))
 }
 
 /// An index in an emptied folder.
 fn anew(folder: &Path) -> tantivy::Result<Opened> {
     std::fs::remove_dir_all(folder)?;
     std::fs::create_dir_all(folder)?;
-    index::open(Some(folder))
+    open_in(Folder::open(folder))
 }
 
 /// Whether every file of the index is what was written.
@@ -248,22 +283,23 @@ fn is_whole(opened: &Opened) -> bool {
     }
 }
 
-pub(super) fn find(searcher: &Searcher, term: &Term) -> tantivy::Result<Option<DocAddress>> {
+/// Documents that have a term, so many at most.
+pub(super) fn find(searcher: &Searcher, term: &Term, most: usize) -> tantivy::Result<Vec<DocAddress>> {
+    let mut found = Vec::new();
     for (ord, segment) in (0u32..).zip(searcher.segment_readers()) {
         let index = segment.inverted_index(term.field())?;
         let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
         while postings.doc() != tantivy::TERMINATED {
-            if is_alive(segment, postings.doc()) {
-                return Ok(Some(DocAddress::new(ord, postings.doc())));
+            if segment.alive_bitset().is_none_or(|alive| alive.is_alive(postings.doc())) {
+                found.push(DocAddress::new(ord, postings.doc()));
+                if found.len() == most {
+                    return Ok(found);
+                }
             }
             postings.advance();
         }
     }
-    Ok(None)
-}
-
-pub(super) fn is_alive(segment: &SegmentReader, doc: u32) -> bool {
-    segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc))
+    Ok(found)
 }
 
 /// Where to go on from, if an index is one of this program and this database, and whole.

@@ -4,27 +4,63 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tantivy::Directory;
+use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite, WatchCallback, WatchHandle,
-    WritePtr,
+    AntiCallToken, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, TerminatingWrite, WatchCallback,
+    WatchHandle, WritePtr,
 };
 
 #[derive(Debug, Clone)]
 pub struct Folder {
     mapped: MmapDirectory,
     path: PathBuf,
+    maps_documents: bool,
 }
 
 impl Folder {
+    /// With stored documents read one by one, and all else mapped into memory.
+    ///
     /// # Errors
     /// When there is no such folder.
     pub fn open(path: &Path) -> Result<Self, OpenDirectoryError> {
-        Ok(Self { mapped: MmapDirectory::open(path)?, path: path.to_owned() })
+        Ok(Self { mapped: MmapDirectory::open(path)?, path: path.to_owned(), maps_documents: false })
+    }
+
+    /// With everything mapped, for who reads all of it once.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn open_to_check(path: &Path) -> Result<Self, OpenDirectoryError> {
+        Ok(Self { maps_documents: true, ..Self::open(path)? })
+    }
+}
+
+/// A file that is read where it lies. An export would map all documents into the program's memory:
+/// a read costs little beside what it takes to unpack one.
+#[derive(Debug)]
+struct Lying {
+    file: File,
+    length: usize,
+}
+
+impl HasLen for Lying {
+    fn len(&self) -> usize {
+        self.length
+    }
+}
+
+impl FileHandle for Lying {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        let mut bytes = vec![0; range.len()];
+        self.file.read_exact_at(&mut bytes, range.start as u64)?;
+        Ok(OwnedBytes::new(bytes))
     }
 }
 
@@ -49,7 +85,20 @@ impl TerminatingWrite for Plain {
 
 impl Directory for Folder {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.mapped.get_file_handle(path)
+        if self.maps_documents || path.extension().is_none_or(|extension| extension != "store") {
+            return self.mapped.get_file_handle(path);
+        }
+        let opened = File::open(self.path.join(path)).and_then(|file| {
+            let length = file.metadata()?.len();
+            Ok(Lying { file, length: usize::try_from(length).map_err(io::Error::other)? })
+        });
+        match opened {
+            Ok(lying) => Ok(Arc::new(lying)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(OpenReadError::FileDoesNotExist(path.to_owned()))
+            }
+            Err(error) => Err(OpenReadError::wrap_io_error(error, path.to_owned())),
+        }
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::ops::RangeInclusive;
 
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
@@ -12,15 +12,20 @@ use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Term
 
 use super::analysis::{Word, address, whole, words};
 use super::folder::Folder;
+use super::matching::worths;
 
 /// Counts changes of what is stored: an index of another number is built anew.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a writer keeps in memory before it writes, in bytes.
 const WRITER_MEMORY: usize = 24_000_000;
 
 /// What is stored of solutions is compressed by so many bytes, and read by as many: about one of them.
 const STORED_TOGETHER: usize = 4096;
+
+/// Beginnings of names that are stored, in letters. Few names begin with more; those are looked
+/// through one by one.
+pub const BEGINNINGS: RangeInclusive<usize> = 2..=12;
 
 /// What can be counted and filtered by.
 pub const FACETS: [&str; 16] = [
@@ -92,13 +97,12 @@ impl Entry {
 }
 
 /// Words as they are written, and their stems.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Zone {
     pub words: Field,
     pub stems: Field,
-    pub weight: u16,
-    /// Whether it is running text, where one word among many says little.
-    pub is_prose: bool,
+    /// What a word is worth here, by the stored class of the length of the text.
+    pub worths: Vec<u16>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,9 +110,12 @@ pub struct Fields {
     pub id: Field,
     pub key: Field,
     pub whole: Field,
+    /// How whole names begin, in so many letters as [`BEGINNINGS`].
+    pub beginnings: Field,
     pub card: Field,
     pub view: Field,
-    pub name_order: Field,
+    /// The folded name: equal ones are namesakes.
+    pub folded: Field,
     pub zones: Vec<Zone>,
 }
 
@@ -130,7 +137,9 @@ pub fn schema() -> Schema {
     schema.add_text_field("id", STRING | FAST);
     schema.add_text_field("key", STRING);
     schema.add_text_field("whole", STRING);
-    schema.add_text_field("name_order", STRING | FAST);
+    schema.add_text_field("beginnings", STRING);
+    schema.add_text_field("folded", STRING);
+    schema.add_text_field("name_order", FAST);
     schema.add_text_field("card", STORED);
     schema.add_text_field("view", STORED);
     for (zone, _) in ZONES {
@@ -147,7 +156,7 @@ pub fn schema() -> Schema {
     for column in ["score", "rating", "published_at", "updated_at"] {
         schema.add_i64_field(column, FAST);
     }
-    for column in ["is_labelled", "is_fresh", "mark"] {
+    for column in ["is_labelled", "is_fresh", "mark", "whole_length"] {
         schema.add_u64_field(column, FAST);
     }
     schema.build()
@@ -158,16 +167,19 @@ impl Fields {
         let mut zones = Vec::new();
         for (zone, weight) in ZONES {
             let (words, stems) = (schema.get_field(zone)?, schema.get_field(&format!("{zone}_stems"))?);
-            zones.push(Zone { words, stems, weight, is_prose: matches!(zone, "summary" | "description") });
+            // In running text one word among many says little.
+            let is_prose = matches!(zone, "summary" | "description");
+            zones.push(Zone { words, stems, worths: worths(weight, is_prose) });
         }
         let field = |name| schema.get_field(name);
         Ok(Self {
             id: field("id")?,
             key: field("key")?,
             whole: field("whole")?,
+            beginnings: field("beginnings")?,
             card: field("card")?,
             view: field("view")?,
-            name_order: field("name_order")?,
+            folded: field("folded")?,
             zones,
         })
     }
@@ -184,8 +196,17 @@ pub fn document(schema: &Schema, entry: &Entry) -> tantivy::Result<TantivyDocume
     for known in entry.addresses.iter().filter_map(|text| address(text)) {
         document.add_text(field("key")?, known);
     }
-    document.add_text(field("whole")?, whole(&entry.name));
-    document.add_text(field("name_order")?, name_order(&crate::http::text::fold(&entry.name), &entry.id));
+    let whole = whole(&entry.name);
+    document.add_u64(field("whole_length")?, whole.chars().count() as u64);
+    for (letters, (end, letter)) in (1..).zip(whole.char_indices()) {
+        if BEGINNINGS.contains(&letters) {
+            document.add_text(field("beginnings")?, whole.get(..end + letter.len_utf8()).unwrap_or_default());
+        }
+    }
+    document.add_text(field("whole")?, whole);
+    let folded = crate::http::text::fold(&entry.name);
+    document.add_text(field("name_order")?, name_order(&folded, &entry.id));
+    document.add_text(field("folded")?, folded);
     let card = serde_json::json!({"id": entry.id, "slug": entry.slug, "name": entry.name, "version": entry.version});
     document.add_text(field("card")?, card.to_string());
     document.add_text(field("view")?, &entry.view);
@@ -245,7 +266,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// What is wrong with what is there.
-pub fn open(folder: Option<&Path>) -> tantivy::Result<Opened> {
+pub fn open(folder: Option<Folder>) -> tantivy::Result<Opened> {
     let settings = IndexSettings {
         docstore_blocksize: STORED_TOGETHER,
         docstore_compress_dedicated_thread: false,
@@ -253,7 +274,7 @@ pub fn open(folder: Option<&Path>) -> tantivy::Result<Opened> {
     };
     let index = Index::builder().schema(schema()).settings(settings);
     let index = match folder {
-        Some(folder) => index.open_or_create(Folder::open(folder)?)?,
+        Some(folder) => index.open_or_create(folder)?,
         None => index.create_in_ram()?,
     };
     let payload = index.load_metas()?.payload;

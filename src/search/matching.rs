@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
 use tantivy::postings::TermInfo;
-use tantivy::query::{EnableScoring, FuzzyTermQuery, PhraseQuery, Query, TermQuery};
+use tantivy::query::{DfaWrapper, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Searcher, TERMINATED, Term};
 
 use super::analysis::Word;
 use super::docs::Docs;
-use super::index::{Fields, Zone};
+use super::index::{BEGINNINGS, Fields, Zone};
 use super::parse::{Asked, Slot};
 
 /// What a variation of a word is worth beside the word itself, in thousandths.
@@ -42,13 +42,75 @@ const NAME_TYPO: u16 = 900;
 /// What one segment has of what was asked.
 pub struct Found {
     /// For each slot, the points of each document.
-    pub slots: Vec<Vec<u16>>,
+    pub slots: Vec<Points>,
     /// Points of the whole name.
-    pub whole: Vec<u16>,
+    pub whole: Points,
     /// What an identifier names.
     pub keyed: Docs,
     /// What has all the phrases and nothing that is excluded.
     pub allowed: Docs,
+}
+
+impl Found {
+    /// What has enough of the words, or is named like all of them, or named by them.
+    pub fn enough(&self, asked: &Asked) -> Docs {
+        let mut enough = self.keyed.clone();
+        enough.join(self.whole.having());
+        // What has at least none, one, two … of the words so far.
+        let mut at_least = vec![self.allowed.clone()];
+        at_least.resize_with(asked.required() + 1, || self.allowed.none_of());
+        for (_, points) in asked.slots.iter().zip(&self.slots).filter(|(slot, _)| !slot.is_stop) {
+            for count in (1..at_least.len()).rev() {
+                let (fewer, more) = at_least.split_at_mut(count);
+                if let (Some(fewer), Some(more)) = (fewer.last(), more.first_mut()) {
+                    more.join_shared(fewer, points.having());
+                }
+            }
+        }
+        enough.join(at_least.last().unwrap_or(&self.allowed));
+        enough
+    }
+}
+
+/// Points of the documents of a segment; most have none.
+pub struct Points {
+    values: Vec<u16>,
+    having: Docs,
+}
+
+impl Points {
+    fn none(segment: &SegmentReader) -> Self {
+        Self { values: vec![0; segment.max_doc() as usize], having: Docs::none(segment.max_doc()) }
+    }
+
+    pub fn of(&self, doc: DocId) -> u16 {
+        self.values.get(doc as usize).copied().unwrap_or_default()
+    }
+
+    /// Those with any.
+    pub fn having(&self) -> &Docs {
+        &self.having
+    }
+
+    fn raise(&mut self, doc: DocId, value: u16) {
+        if let Some(place) = self.values.get_mut(doc as usize)
+            && value > *place
+        {
+            *place = value;
+            self.having.add(doc);
+        }
+    }
+}
+
+/// Words that a misspelt one may be meant for; none for a short one.
+fn automaton(word: &str, distance: u8) -> tantivy::Result<Option<DfaWrapper>> {
+    match distance {
+        0 => Ok(None),
+        // It is of no field: where it is looked for is said when it is.
+        _ => FuzzyTermQuery::new(Term::from_field_text(Field::from_field_id(0), word), distance, true)
+            .automaton()
+            .map(Some),
+    }
 }
 
 /// Letters that may be wrong in a word of this length.
@@ -63,17 +125,25 @@ pub fn tolerance(length: usize) -> u8 {
 /// Looks for everything in every segment.
 pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Result<Vec<Found>> {
     let mut parts = Vec::new();
+    // Each is made once: that takes longer than to look for it.
+    let length = asked.whole.chars().count();
+    let nearly_whole = automaton(&asked.whole, if length == 3 { 1 } else { tolerance(length) })?;
+    let nearly = asked
+        .slots
+        .iter()
+        .map(|slot| automaton(&slot.word.folded, tolerance(slot.word.length())))
+        .collect::<tantivy::Result<Vec<_>>>()?;
     for segment in searcher.segment_readers() {
         let zones = if asked.is_for_names { fields.zones.get(..1) } else { fields.zones.get(..) }.unwrap_or_default();
         let place = Place { searcher, segment, fields, zones };
         let mut found = Found {
             slots: Vec::new(),
-            whole: place.whole(&asked.whole)?,
+            whole: place.whole(&asked.whole, nearly_whole.as_ref())?,
             keyed: Docs::none(segment.max_doc()),
             allowed: Docs::alive(segment),
         };
-        for slot in &asked.slots {
-            found.slots.push(place.slot(slot)?);
+        for (slot, nearly) in asked.slots.iter().zip(&nearly) {
+            found.slots.push(place.slot(slot, nearly.as_ref())?);
         }
         for key in &asked.keys {
             let index = segment.inverted_index(fields.key)?;
@@ -90,17 +160,15 @@ pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Res
         parts.push((place, found));
     }
     // A word that nothing has anywhere is taken for a misspelt one in every text, not in names alone.
-    for (at, slot) in asked.slots.iter().enumerate() {
-        let is_known = |found: &Found| {
-            found.slots.get(at).is_some_and(|points| found.allowed.iter().any(|doc| get(points, doc) > 0))
-        };
+    for (at, (slot, nearly)) in asked.slots.iter().zip(&nearly).enumerate() {
+        let is_known = |found: &Found| found.slots.get(at).is_some_and(|points| points.having.meets(&found.allowed));
         if parts.iter().any(|(_, found)| is_known(found)) {
             continue;
         }
         for (place, found) in &mut parts {
             if let Some(points) = found.slots.get_mut(at) {
                 for zone in place.zones {
-                    place.typos(points, *zone, &slot.word, &Lengths::of(place.segment, *zone)?)?;
+                    place.typos(points, zone, &slot.word, nearly.as_ref(), &Lengths::of(place.segment, zone)?)?;
                 }
             }
         }
@@ -108,11 +176,7 @@ pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Res
     Ok(parts.into_iter().map(|(_, found)| found).collect())
 }
 
-pub fn get(points: &[u16], doc: DocId) -> u16 {
-    points.get(doc as usize).copied().unwrap_or_default()
-}
-
-fn each(index: &InvertedIndexReader, info: &TermInfo, mut see: impl FnMut(DocId)) -> tantivy::Result<()> {
+pub fn each(index: &InvertedIndexReader, info: &TermInfo, mut see: impl FnMut(DocId)) -> tantivy::Result<()> {
     let mut block = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
     loop {
         let docs = block.docs();
@@ -121,12 +185,6 @@ fn each(index: &InvertedIndexReader, info: &TermInfo, mut see: impl FnMut(DocId)
         }
         docs.iter().for_each(|doc| see(*doc));
         block.advance();
-    }
-}
-
-fn raise(points: &mut [u16], doc: DocId, value: u16) {
-    if let Some(place) = points.get_mut(doc as usize) {
-        *place = value.max(*place);
     }
 }
 
@@ -139,18 +197,20 @@ fn share(part: usize, whole: usize) -> u16 {
     u16::try_from((1000 * part).checked_div(whole).unwrap_or_default()).unwrap_or(1000).min(1000)
 }
 
-/// How long texts of a zone are: a word says more of a short one.
-struct Lengths {
-    norms: FieldNormReader,
-    /// Worth of a word by the stored class of lengths, in thousandths.
-    worths: Vec<u16>,
+/// What a word is worth in texts of a zone, by the stored class of their lengths.
+pub fn worths(weight: u16, is_prose: bool) -> Vec<u16> {
+    (0..=u8::MAX).map(|class| of(weight, dilution(FieldNormReader::id_to_fieldnorm(class), is_prose))).collect()
 }
 
-impl Lengths {
-    fn of(segment: &SegmentReader, zone: Zone) -> tantivy::Result<Self> {
-        let worths = (0..=u8::MAX)
-            .map(|class| of(zone.weight, dilution(FieldNormReader::id_to_fieldnorm(class), zone.is_prose)));
-        Ok(Self { norms: segment.get_fieldnorms_reader(zone.words)?, worths: worths.collect() })
+/// How long texts of a zone are: a word says more of a short one.
+struct Lengths<'a> {
+    norms: FieldNormReader,
+    worths: &'a [u16],
+}
+
+impl<'a> Lengths<'a> {
+    fn of(segment: &SegmentReader, zone: &'a Zone) -> tantivy::Result<Self> {
+        Ok(Self { norms: segment.get_fieldnorms_reader(zone.words)?, worths: &zone.worths })
     }
 
     fn worth(&self, doc: DocId, worth: u16) -> u16 {
@@ -177,23 +237,19 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn points(&self) -> Vec<u16> {
-        vec![0; self.segment.max_doc() as usize]
-    }
-
     /// A word and its variations.
-    fn slot(&self, slot: &Slot) -> tantivy::Result<Vec<u16>> {
-        let mut points = self.points();
+    fn slot(&self, slot: &Slot, nearly: Option<&DfaWrapper>) -> tantivy::Result<Points> {
+        let mut points = Points::none(self.segment);
         for (at, zone) in self.zones.iter().enumerate() {
-            let lengths = Lengths::of(self.segment, *zone)?;
+            let lengths = Lengths::of(self.segment, zone)?;
             self.term(&mut points, zone.words, &slot.word.folded, |doc| lengths.worth(doc, 1000))?;
             for stem in &slot.stems {
                 self.term(&mut points, zone.stems, stem, |doc| lengths.worth(doc, STEM))?;
             }
-            self.longer(&mut points, *zone, slot, &lengths)?;
+            self.longer(&mut points, zone, slot, &lengths)?;
             // Names, keywords and what is around: few words, each of them telling.
             if matches!(at, 0 | 1 | 3) {
-                self.typos(&mut points, *zone, &slot.word, &lengths)?;
+                self.typos(&mut points, zone, &slot.word, nearly, &lengths)?;
             }
             for synonym in &slot.synonyms {
                 match synonym.as_slice() {
@@ -206,7 +262,7 @@ impl Place<'_> {
                     words => {
                         let words: Vec<&str> = words.iter().map(String::as_str).collect();
                         let docs = self.phrase(zone.words, &words)?;
-                        docs.iter().for_each(|doc| raise(&mut points, doc, lengths.worth(doc, SYNONYM)));
+                        docs.iter().for_each(|doc| points.raise(doc, lengths.worth(doc, SYNONYM)));
                     }
                 }
             }
@@ -214,16 +270,16 @@ impl Place<'_> {
         Ok(points)
     }
 
-    fn term(&self, points: &mut [u16], field: Field, text: &str, see: impl Fn(DocId) -> u16) -> tantivy::Result<()> {
+    fn term(&self, points: &mut Points, field: Field, text: &str, see: impl Fn(DocId) -> u16) -> tantivy::Result<()> {
         let index = self.segment.inverted_index(field)?;
         match index.get_term_info(&Term::from_field_text(field, text))? {
-            Some(info) => each(&index, &info, |doc| raise(points, doc, see(doc))),
+            Some(info) => each(&index, &info, |doc| points.raise(doc, see(doc))),
             None => Ok(()),
         }
     }
 
     /// Longer words that begin with an unfinished one, and those that begin like a finished one.
-    fn longer(&self, points: &mut [u16], zone: Zone, slot: &Slot, lengths: &Lengths) -> tantivy::Result<()> {
+    fn longer(&self, points: &mut Points, zone: &Zone, slot: &Slot, lengths: &Lengths<'_>) -> tantivy::Result<()> {
         let typed = &slot.word.folded;
         let length = slot.word.length();
         let beginning: String = match slot.is_unfinished {
@@ -247,21 +303,23 @@ impl Place<'_> {
                 continue;
             };
             let info = stream.value().clone();
-            each(&index, &info, |doc| raise(points, doc, lengths.worth(doc, worth)))?;
+            each(&index, &info, |doc| points.raise(doc, lengths.worth(doc, worth)))?;
         }
         Ok(())
     }
 
     /// Words that a misspelt one may be meant for.
-    fn typos(&self, points: &mut [u16], zone: Zone, word: &Word, lengths: &Lengths) -> tantivy::Result<()> {
-        let distance = tolerance(word.length());
-        if distance == 0 {
-            return Ok(());
-        }
-        let automaton =
-            FuzzyTermQuery::new(Term::from_field_text(zone.words, &word.folded), distance, true).automaton()?;
+    fn typos(
+        &self,
+        points: &mut Points,
+        zone: &Zone,
+        word: &Word,
+        nearly: Option<&DfaWrapper>,
+        lengths: &Lengths<'_>,
+    ) -> tantivy::Result<()> {
+        let Some(nearly) = nearly else { return Ok(()) };
         let index = self.segment.inverted_index(zone.words)?;
-        let mut stream = index.terms().search(&automaton).into_stream()?;
+        let mut stream = index.terms().search(nearly).into_stream()?;
         while stream.advance() {
             let Ok(term) = std::str::from_utf8(stream.key()) else { continue };
             let wrong = strsim::osa_distance(term, &word.folded);
@@ -270,14 +328,14 @@ impl Place<'_> {
             }
             let worth = TYPO.get(wrong - 1).copied().unwrap_or_default();
             let info = stream.value().clone();
-            each(&index, &info, |doc| raise(points, doc, lengths.worth(doc, worth)))?;
+            each(&index, &info, |doc| points.raise(doc, lengths.worth(doc, worth)))?;
         }
         Ok(())
     }
 
     /// Names that are, begin like, or are nearly the whole of what was typed.
-    fn whole(&self, typed: &str) -> tantivy::Result<Vec<u16>> {
-        let mut points = self.points();
+    fn whole(&self, typed: &str, nearly: Option<&DfaWrapper>) -> tantivy::Result<Points> {
+        let mut points = Points::none(self.segment);
         let length = typed.chars().count();
         if length < 2 {
             if length == 1 {
@@ -285,23 +343,29 @@ impl Place<'_> {
             }
             return Ok(points);
         }
+        let worth = |whole: usize| match whole {
+            whole if whole <= length => NAME,
+            whole => NAME_BEGUN + of(NAME - NAME_BEGUN - 80, share(length, whole)),
+        };
         let index = self.segment.inverted_index(self.fields.whole)?;
-        let mut stream = index.terms().range().ge(typed.as_bytes()).into_stream()?;
-        while stream.advance() {
-            let Ok(name) = std::str::from_utf8(stream.key()) else { continue };
-            let Some(rest) = name.strip_prefix(typed) else { break };
-            let worth = match rest.chars().count() {
-                0 => NAME,
-                more => NAME_BEGUN + of(NAME - NAME_BEGUN - 80, share(length, length + more)),
-            };
-            let info = stream.value().clone();
-            each(&index, &info, |doc| raise(&mut points, doc, worth))?;
+        if BEGINNINGS.contains(&length) {
+            let lengths = self.segment.fast_fields().u64("whole_length")?;
+            self.term(&mut points, self.fields.beginnings, typed, |doc| {
+                worth(lengths.first(doc).and_then(|whole| usize::try_from(whole).ok()).unwrap_or(usize::MAX))
+            })?;
+        } else {
+            let mut stream = index.terms().range().ge(typed.as_bytes()).into_stream()?;
+            while stream.advance() {
+                let Ok(name) = std::str::from_utf8(stream.key()) else { continue };
+                if !name.starts_with(typed) {
+                    break;
+                }
+                let (info, worth) = (stream.value().clone(), worth(name.chars().count()));
+                each(&index, &info, |doc| points.raise(doc, worth))?;
+            }
         }
-        let distance = if length == 3 { 1 } else { tolerance(length) };
-        if distance > 0 {
-            let term = Term::from_field_text(self.fields.whole, typed);
-            let automaton = FuzzyTermQuery::new(term, distance, true).automaton()?;
-            let mut stream = index.terms().search(&automaton).into_stream()?;
+        if let Some(nearly) = nearly {
+            let mut stream = index.terms().search(nearly).into_stream()?;
             while stream.advance() {
                 let Ok(name) = std::str::from_utf8(stream.key()) else { continue };
                 let wrong = strsim::osa_distance(name, typed);
@@ -310,7 +374,7 @@ impl Place<'_> {
                 }
                 let worth = of(NAME_TYPO, 1000 - share(wrong, length));
                 let info = stream.value().clone();
-                each(&index, &info, |doc| raise(&mut points, doc, worth))?;
+                each(&index, &info, |doc| points.raise(doc, worth))?;
             }
         }
         Ok(points)
@@ -321,12 +385,12 @@ impl Place<'_> {
         let mut docs = Docs::none(self.segment.max_doc());
         for zone in self.zones {
             if let [word] = words {
-                let mut points = self.points();
+                let mut points = Points::none(self.segment);
                 self.term(&mut points, zone.words, &word.folded, |_| 1)?;
                 for stem in word.stems() {
                     self.term(&mut points, zone.stems, &stem, |_| 1)?;
                 }
-                (0..self.segment.max_doc()).filter(|doc| get(&points, *doc) > 0).for_each(|doc| docs.add(doc));
+                docs.join(points.having());
             } else {
                 let words: Vec<&str> = words.iter().map(|word| word.folded.as_str()).collect();
                 self.phrase(zone.words, &words)?.iter().for_each(|doc| docs.add(doc));

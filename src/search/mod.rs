@@ -38,11 +38,11 @@ use tokio::sync::watch;
 use crate::db::{Follower, Listener, Store};
 use crate::error::{Error, Result};
 
-pub use feed::Search;
+pub use feed::{Search, Shown};
 
 /// How long a reader waits at most for what this instance has just written to be found; mostly
 /// that takes some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the first readers wait for the index to be there.
 const START: Duration = Duration::from_secs(2);
 /// How often a start that failed is tried again.

@@ -93,6 +93,10 @@ impl Wanted {
             None => None,
         };
         let mut rows: Vec<(i64, u64, DocId)> = Vec::new();
+        // What comes after so many others is not looked at further.
+        let mut last: Option<(i64, u64)> = None;
+        let ords = columns.text.ords();
+        let compare = |a: &(i64, u64, DocId), b: &(i64, u64, DocId)| self.direct((a.0, a.1).cmp(&(b.0, b.1)));
         for doc in docs.iter() {
             let number = match &columns.number {
                 Some(column) => column.first(doc).unwrap_or(-1),
@@ -100,17 +104,22 @@ impl Wanted {
                 None if self.by == By::Rank => -rank(doc),
                 None => 0,
             };
-            let Some(text) = columns.text.term_ords(doc).next() else { continue };
-            if bound.is_none_or(|bound| self.is_after((number, text), bound)) {
+            if last.is_some_and(|last| self.direct(number.cmp(&last.0)) == Ordering::Greater) {
+                continue;
+            }
+            let Some(text) = ords.first(doc) else { continue };
+            let is_late = last.is_some_and(|last| self.direct((number, text).cmp(&last)) == Ordering::Greater);
+            if !is_late && bound.is_none_or(|bound| self.is_after((number, text), bound)) {
                 rows.push((number, text, doc));
             }
-        }
-        let compare = |a: &(i64, u64, DocId), b: &(i64, u64, DocId)| self.direct((a.0, a.1).cmp(&(b.0, b.1)));
-        if rows.len() > self.rows {
-            rows.select_nth_unstable_by(self.rows, compare);
-            rows.truncate(self.rows);
+            if rows.len() == 4 * self.rows {
+                let (_, worst, _) = rows.select_nth_unstable_by(self.rows - 1, compare);
+                last = Some((worst.0, worst.1));
+                rows.truncate(self.rows);
+            }
         }
         rows.sort_unstable_by(compare);
+        rows.truncate(self.rows);
         rows.into_iter()
             .map(|(number, at, doc)| {
                 let mut text = String::new();

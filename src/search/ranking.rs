@@ -5,7 +5,7 @@ use serde::Serialize;
 use tantivy::DocId;
 use utoipa::ToSchema;
 
-use super::matching::{Found, get};
+use super::matching::Found;
 use super::parse::Asked;
 
 /// How much each reason counts, in thousandths of the rank.
@@ -21,23 +21,22 @@ const NAME: u64 = 1000 - WORDS;
 const STOP: f64 = 0.15;
 
 /// How much each word of a query tells: the rarer, the more.
-pub struct Weights(Vec<u64>);
+pub struct Weights {
+    of_slots: Vec<u64>,
+    /// What a document gets that has every word as it was typed, in its name.
+    most: u64,
+}
 
 impl Weights {
     /// From what the whole catalogue has.
     pub fn new(asked: &Asked, found: &[Found]) -> Self {
         let all: u64 = found.iter().map(|part| part.allowed.count()).sum();
         let weights = asked.slots.iter().enumerate().map(|(at, slot)| {
-            let having: usize = found
-                .iter()
-                .map(|part| {
-                    let has = |doc: &u32| part.slots.get(at).is_some_and(|points| get(points, *doc) > 0);
-                    part.allowed.iter().filter(has).count()
-                })
-                .sum();
-            rarity(all, having as u64, slot.is_stop)
+            let having = |part: &Found| part.slots.get(at).map_or(0, |points| points.having().shared(&part.allowed));
+            rarity(all, found.iter().map(having).sum(), slot.is_stop)
         });
-        Self(weights.collect())
+        let of_slots: Vec<u64> = weights.collect();
+        Self { most: of_slots.iter().map(|weight| 1000 * weight).sum(), of_slots }
     }
 }
 
@@ -73,32 +72,16 @@ pub struct Reasons {
 }
 
 impl Reasons {
-    /// Of a document that was found; none when it lacks what must be there.
-    pub fn of(
-        asked: &Asked,
-        weights: &Weights,
-        found: &Found,
-        doc: DocId,
-        is_labelled: bool,
-        is_fresh: bool,
-    ) -> Option<Self> {
-        let mut present = 0;
-        let (mut got, mut most) = (0, 0);
-        for ((slot, points), weight) in asked.slots.iter().zip(&found.slots).zip(&weights.0) {
-            let points = u64::from(get(points, doc));
-            present += usize::from(points > 0 && !slot.is_stop);
-            got += points * weight;
-            most += 1000 * weight;
-        }
-        let name = u64::from(get(&found.whole, doc));
-        let is_keyed = found.keyed.has(doc);
-        if !asked.slots.is_empty() && present < asked.required() && name == 0 && !is_keyed {
-            return None;
-        }
-        let words = (got * 1000).checked_div(most).unwrap_or(0);
-        let (words, name) = if is_keyed { (1000, 1000) } else { (words, name) };
+    /// Of a document that was found.
+    pub fn of(weights: &Weights, found: &Found, doc: DocId, is_labelled: bool, is_fresh: bool) -> Self {
+        let got: u64 =
+            found.slots.iter().zip(&weights.of_slots).map(|(points, weight)| u64::from(points.of(doc)) * weight).sum();
+        let (words, name) = match found.keyed.has(doc) {
+            true => (1000, 1000),
+            false => ((got * 1000).checked_div(weights.most).unwrap_or(0), found.whole.of(doc).into()),
+        };
         let text = TEXT * (WORDS * words + NAME * name) / 1000;
         let (label, freshness) = (1000 * LABEL * u64::from(is_labelled), 1000 * FRESHNESS * u64::from(is_fresh));
-        Some(Self { rank: text + label + freshness, text, label, freshness, words, name })
+        Self { rank: text + label + freshness, text, label, freshness, words, name }
     }
 }

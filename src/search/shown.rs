@@ -4,12 +4,10 @@
 use std::time::Duration;
 
 use actix_web::web::block;
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet, Searcher, Term};
+use tantivy::{DocAddress, Searcher, Term};
 use tokio::time::timeout;
 
-use super::feed::{Search, failed, find, is_alive};
-use super::index::name_order;
+use super::feed::{Search, failed, find};
 use super::question::{Answer, Question};
 use super::suggest::Card;
 use crate::db::Id;
@@ -31,14 +29,10 @@ const MOST_NAMESAKES: usize = 1000;
 
 impl Search {
     /// Answers a question with the view of each row, as JSON.
-    pub fn shown(&self, question: &Question) -> Result<(Answer, Vec<String>)> {
+    pub fn page(&self, question: &Question) -> Result<(Answer, Vec<String>)> {
         let searcher = self.searcher();
         let answer = self.answer_from(&searcher, question)?;
-        let views = answer.rows.iter().map(|row| {
-            let (card, view) = self.stored(&searcher, row.address)?;
-            self.completed(&searcher, &card, view)
-        });
-        let views = views.collect::<Result<_>>()?;
+        let views = answer.rows.iter().map(|row| self.document(&searcher, row.address)).collect::<Result<_>>()?;
         Ok((answer, views))
     }
 
@@ -46,41 +40,33 @@ impl Search {
     pub fn one(&self, key: &str) -> Result<Option<One>> {
         let searcher = self.searcher();
         let field = if Id::parse(key).is_some() { self.fields.id } else { self.fields.key };
-        let Some(address) = find(&searcher, &Term::from_field_text(field, key)).map_err(failed)? else {
-            return Ok(None);
-        };
+        let found = find(&searcher, &Term::from_field_text(field, key), 1).map_err(failed)?;
+        let Some(address) = found.first().copied() else { return Ok(None) };
         let (card, view) = self.stored(&searcher, address)?;
         // Among keys are numbers and addresses too.
         let Some(id) = Id::parse(&card.id).filter(|_| card.id == key || card.slug == key) else { return Ok(None) };
-        let document = self.completed(&searcher, &card, view)?;
+        let document = self.completed(&searcher, address, &card, view)?;
         Ok(Some(One { id, version: card.version, document }))
     }
 
-    fn completed(&self, searcher: &Searcher, card: &Card, view: String) -> Result<String> {
-        with_namesakes(view, &self.namesakes(searcher, &card.id, &fold(&card.name))?)
+    /// What anybody reads of a solution, as JSON.
+    pub fn document(&self, searcher: &Searcher, address: DocAddress) -> Result<String> {
+        let (card, view) = self.stored(searcher, address)?;
+        self.completed(searcher, address, &card, view)
+    }
+
+    fn completed(&self, searcher: &Searcher, address: DocAddress, card: &Card, view: String) -> Result<String> {
+        with_namesakes(view, &self.namesakes(searcher, address, &fold(&card.name))?)
     }
 
     /// Others of the same folded name, in the order of their ids.
-    fn namesakes(&self, searcher: &Searcher, id: &str, name: &str) -> Result<Vec<Namesake>> {
-        let (from, own) = (name_order(name, ""), name_order(name, id));
+    fn namesakes(&self, searcher: &Searcher, address: DocAddress, name: &str) -> Result<Vec<Namesake>> {
+        let same = Term::from_field_text(self.fields.folded, name);
         let mut found = Vec::new();
-        for (ord, segment) in (0u32..).zip(searcher.segment_readers()) {
-            let index = segment.inverted_index(self.fields.name_order).map_err(failed)?;
-            let mut terms = index.terms().range().ge(&from).into_stream().map_err(|error| failed(error.into()))?;
-            while terms.advance() && terms.key().starts_with(from.as_bytes()) {
-                if terms.key() == own.as_bytes() {
-                    continue;
-                }
-                let mut postings = index
-                    .read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)
-                    .map_err(|error| failed(error.into()))?;
-                while postings.doc() != tantivy::TERMINATED {
-                    if is_alive(segment, postings.doc()) {
-                        let (card, _) = self.stored(searcher, tantivy::DocAddress::new(ord, postings.doc()))?;
-                        found.extend(Id::parse(&card.id).map(|id| Namesake { id, slug: card.slug }));
-                    }
-                    postings.advance();
-                }
+        for other in find(searcher, &same, MOST_NAMESAKES + 1).map_err(failed)? {
+            if other != address {
+                let (card, _) = self.stored(searcher, other)?;
+                found.extend(Id::parse(&card.id).map(|id| Namesake { id, slug: card.slug }));
             }
         }
         found.sort_by_key(|one| one.id);

@@ -6,12 +6,13 @@ use tantivy::schema::Value;
 use tantivy::{DocAddress, Searcher, TantivyDocument};
 
 use super::feed::{Search, failed};
-use super::filter::{Condition, Filter};
+use super::filter::Filter;
 use super::matching::{tolerance, vocabulary};
 use super::order::{By, Wanted};
 use super::parse::Asked;
 use super::question::{self, Answer, Question};
-use crate::error::Result;
+use crate::db::Id;
+use crate::error::{Error, Result};
 
 /// What the index keeps of a solution to name it.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,24 +37,24 @@ impl Search {
         question::answer(searcher, &self.fields, question).map_err(failed)
     }
 
-    /// Ids of all that a filter and a text keep, in no order: for exports.
-    pub fn ids(&self, asked: &Asked, filter: &Filter) -> Result<Vec<crate::db::Id>> {
-        let searcher = self.searcher();
-        let all = question::matching_all(&searcher, &self.fields, asked, filter).map_err(failed)?;
-        all.into_iter()
-            .map(|address| {
-                let segment = searcher.segment_reader(address.segment_ord);
-                let column = segment.fast_fields().str("id").map_err(failed)?;
-                let mut id = String::new();
-                if let Some(column) = column
-                    && let Some(ord) = column.term_ords(address.doc_id).next()
-                {
+    /// All that a filter and a text keep, in the order of ids: for who takes all of it.
+    pub fn all(&self, searcher: &Searcher, asked: &Asked, filter: &Filter) -> Result<Vec<(Id, DocAddress)>> {
+        let mut all = Vec::new();
+        for (ord, docs) in (0u32..).zip(question::matching(searcher, &self.fields, asked, filter).map_err(failed)?) {
+            let column = searcher.segment_reader(ord).fast_fields().str("id").map_err(failed)?;
+            let Some(column) = column else { continue };
+            let mut id = String::new();
+            for doc in docs.iter() {
+                if let Some(ord) = column.ords().first(doc) {
                     column.ord_to_str(ord, &mut id).map_err(|error| failed(error.into()))?;
                 }
-                crate::db::Id::parse(&id)
-                    .ok_or_else(|| crate::error::Error::Internal("a document of the index without its id".to_owned()))
-            })
-            .collect()
+                let id = Id::parse(&id)
+                    .ok_or_else(|| Error::Internal("a document of the index without its id".to_owned()))?;
+                all.push((id, DocAddress::new(ord, doc)));
+            }
+        }
+        all.sort_unstable_by_key(|(id, _)| *id);
+        Ok(all)
     }
 
     /// Solutions whose name what is typed may become, the nearest first.
@@ -62,10 +63,9 @@ impl Search {
         if asked.slots.is_empty() {
             return Ok(Vec::new());
         }
-        let public = ["published", "outdated"].map(str::to_owned).to_vec();
         let question = Question {
             asked,
-            filter: Filter(vec![Condition::AnyOf { field: "status", values: public }]),
+            filter: Filter::default(),
             wanted: Wanted { by: By::Rank, is_descending: false, after: None, rows },
             facets: Vec::new(),
         };

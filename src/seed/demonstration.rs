@@ -37,7 +37,8 @@ use crate::qualifications::Qualification;
 use crate::qualifications::view::{Identity, Qualify};
 use crate::reviews;
 use crate::reviews::content::ReviewContent;
-use crate::reviews::model::{Reply, Review, refuse_unfit};
+use crate::reviews::model::{Reply, Review};
+use crate::reviews::offered::Offered;
 use crate::reviews::traces::ReviewReport;
 use crate::solutions::model::{Moderation, RequestedChange, Solution};
 use crate::solutions::rules::{Command, Origins, RejectionReason, SuspensionReason, faults, stamp};
@@ -465,11 +466,10 @@ impl Story {
         let author = self.actor(Role::Buyer, Some(&entry.organisation), &format!("demonstration-{}", entry.person))?;
         let moderator = self.actor(Role::Operator, None, "demonstration-moderator")?;
         let mut review = tx.on_behalf(&author, self.at(entry.days_ago, 5), |tx| {
-            let offered = Solution::find_with_vendor(tx.db, solution.id)?;
-            let offers_same_family = refuse_unfit(tx.db, &offered, &body)?;
+            let offers_same_family = Offered::find(tx.db, solution.id, &body)?.refuse_unfit(tx.db, &body)?;
             let content = ReviewContent { declares_no_interest: entry.state != "draft", ..entry.content.clone() };
             refuse(reviews::rules::faults(&content, tx.now.day()))?;
-            let mut review = Review::draft(tx, &solution, &body, offers_same_family, content)?;
+            let mut review = Review::draft(tx, solution.id, &body, offers_same_family, content)?;
             review.insert_once(tx.db)?;
             tx.record("create_review", Resource::Review, review.id, 1, json!({"solution": solution.id}))?;
             if entry.state != "draft" {

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use actix_web::HttpResponse;
 
 use super::model::{self, Solution};
-use super::rules::SolutionStatus;
 use super::thresholds::MinScore;
 use super::view::{self, SolutionFilter, SolutionSort, SolutionView};
 use crate::auth::{Principal, Role};
@@ -102,12 +101,12 @@ impl SolutionFilter {
 
     /// What is asked for, in the language of the index: the same for lists, facets and exports.
     pub fn conditions(&self) -> Filter {
-        let codes = |statuses: &[SolutionStatus]| statuses.iter().map(ToString::to_string).collect();
-        let status = match self.status.as_slice() {
-            [] => codes(&[SolutionStatus::Published, SolutionStatus::Outdated]),
-            statuses => codes(statuses),
-        };
-        let mut all = vec![Condition::AnyOf { field: "status", values: status }];
+        // What is in the index is public: without a choice nothing is to be left out.
+        let mut all = Vec::new();
+        if !self.status.is_empty() {
+            let values = self.status.iter().map(ToString::to_string).collect();
+            all.push(Condition::AnyOf { field: "status", values });
+        }
         for (field, values) in self.chosen() {
             all.extend((!values.is_empty()).then_some(Condition::AnyOf { field, values }));
         }
@@ -141,7 +140,7 @@ impl SolutionFilter {
     }
 
     /// What was typed; nothing when that is no word.
-    fn asked(&self) -> Asked {
+    pub fn asked(&self) -> Asked {
         self.q.as_deref().map(Asked::new).unwrap_or_default()
     }
 
@@ -226,7 +225,7 @@ fn shown(
     fields: Option<&BTreeSet<String>>,
 ) -> Result<(String, Option<String>)> {
     let question = question(filter, slice);
-    let (answer, views) = search.shown(&question)?;
+    let (answer, views) = search.page(&question)?;
     let (rows, around) = page(search, filter, slice, &question, &answer, views)?;
     let mut items = Vec::with_capacity(rows.len());
     for (_, view) in rows {
@@ -242,7 +241,14 @@ fn shown(
     let empty = "{\"items\":[";
     let around_them = serde_json::to_string(&around)?;
     let rest = around_them.strip_prefix(empty).ok_or_else(|| Error::Internal("a page without its items".to_owned()))?;
-    Ok((format!("{empty}{}{rest}", items.join(",")), around.next))
+    let mut body = String::with_capacity(items.iter().map(|item| item.len() + 1).sum::<usize>() + around_them.len());
+    body.push_str(empty);
+    for (at, item) in items.iter().enumerate() {
+        body.push_str(if at == 0 { "" } else { "," });
+        body.push_str(item);
+    }
+    body.push_str(rest);
+    Ok((body, around.next))
 }
 
 fn found(
@@ -262,7 +268,7 @@ fn found(
     let mut views = view::views(db, found, viewer, &filter.include, false, today)?;
     if filter.highlight == Some(true) || filter.explain == Some(true) {
         for view in &mut views {
-            let reasons = rows.iter().find(|(place, _)| place.id == view.id).and_then(|(_, reasons)| *reasons);
+            let reasons = rows.iter().find(|(place, _)| place.id == view.id).map(|(_, reasons)| *reasons);
             view.found = Some(MatchView {
                 highlight: (filter.highlight == Some(true)).then(|| Highlight::of(&question.asked, &view.sheet)),
                 reasons: reasons.filter(|_| filter.explain == Some(true)),

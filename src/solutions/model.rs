@@ -211,13 +211,13 @@ impl Shown {
     }
 }
 
-/// Solutions beside their vendors.
-macro_rules! offered {
-    () => {
-        solutions::table
-            .left_join(organisations::table.on(organisations::id.nullable().eq(solutions::organisation_id)))
-            .select((Solution::as_select(), Option::<Organisation>::as_select()))
-    };
+/// Whether a solution is more than a rumour to this caller: it was published, or is their own.
+pub fn is_seen(viewer: &Viewer, owner: Option<Id>, published_version: Option<i32>) -> bool {
+    published_version.is_some() || sees_working_copy(viewer, owner)
+}
+
+fn sees_working_copy(viewer: &Viewer, owner: Option<Id>) -> bool {
+    viewer.sees_drafts() || viewer.owns(owner)
 }
 
 impl Solution {
@@ -275,23 +275,6 @@ impl Solution {
         solutions::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
     }
 
-    /// With its vendor, if it has one.
-    pub fn find_with_vendor(db: &mut Db, id: Id) -> Result<(Self, Option<Organisation>)> {
-        offered!().filter(solutions::id.eq(id)).first(db).optional()?.ok_or_else(Error::not_found)
-    }
-
-    /// [`Solution::visible`], with its vendor.
-    pub fn with_vendor(db: &mut Db, key: &str, viewer: &Viewer) -> Result<(Self, Option<Organisation>)> {
-        let found = match Id::parse(key) {
-            Some(id) => Self::find_with_vendor(db, id)?,
-            None => {
-                let query = offered!().filter(solutions::slug.eq(key));
-                query.first::<(Self, Option<Organisation>)>(db).optional()?.ok_or_else(Error::not_found)?
-            }
-        };
-        if found.0.is_visible(viewer) { Ok(found) } else { Err(Error::not_found()) }
-    }
-
     pub fn find_all_by_source(db: &mut Db, source: &str, ids: &[String]) -> Result<Vec<Self>> {
         Ok(solutions::table
             .filter(solutions::source.eq(source).and(solutions::source_id.eq_any(ids.to_vec())))
@@ -344,12 +327,12 @@ impl Solution {
     }
 
     pub fn is_visible(&self, viewer: &Viewer) -> bool {
-        self.published_version.is_some() || self.shows_working_copy(viewer)
+        is_seen(viewer, self.organisation_id, self.published_version)
     }
 
     /// Whether this caller gets the working copy rather than the public version.
     pub fn shows_working_copy(&self, viewer: &Viewer) -> bool {
-        viewer.sees_drafts() || viewer.owns(self.organisation_id)
+        sees_working_copy(viewer, self.organisation_id)
     }
 
     pub fn stage(&self) -> Stage {

@@ -27,6 +27,10 @@ use serde::Deserialize;
 const CONNECTIONS: usize = 8;
 const WORKERS: usize = 2;
 
+/// As the measured server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 static BACKEND: OnceLock<Backend> = OnceLock::new();
 /// SQLite has one writer.
 static WRITER: Mutex<Option<Db>> = Mutex::new(None);
