@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use gouvtech_catalogue::config::Given;
 use gouvtech_catalogue::db::journal::Head;
 use gouvtech_catalogue::import::lines::Input;
 use gouvtech_catalogue::import::solutions::Solutions;
@@ -19,6 +20,7 @@ cases![
     an_export_shows_one_snapshot_while_writers_work,
     slow_readers_hold_up_nobody_but_other_exports,
     whoever_comes_back_finds_every_change_exactly_once,
+    an_export_has_at_once_what_another_instance_committed,
     what_is_prepared_in_private_is_not_to_be_noticed,
     what_is_gone_since_an_instant_is_named,
     the_terms_of_data_are_marked_and_separable,
@@ -485,6 +487,16 @@ fn whoever_comes_back_finds_every_change_exactly_once(app: &App) {
     let came = mirror.poll(app);
     assert!(public.iter().all(|id| came.contains(id)), "every row that shows it");
     mirror.holds(app);
+}
+
+fn an_export_has_at_once_what_another_instance_committed(app: &App) {
+    let twin = app.twin(Given::default());
+    let vendor = app.vendor(1);
+    for n in 0..5 {
+        let id = app.published(&vendor, &format!("Solution {n}")).id();
+        let exported = export(&twin, "solutions.ndjson");
+        assert!(by(&exported, "id").contains_key(id.as_str()), "published elsewhere, and not exported here: {n}");
+    }
 }
 
 fn what_is_prepared_in_private_is_not_to_be_noticed(app: &App) {

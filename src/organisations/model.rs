@@ -88,7 +88,12 @@ impl Organisation {
 
     /// Whether the two are one legal person.
     pub fn is_same_entity(&self, other: &Self) -> bool {
-        self.id == other.id || (self.siren.is_some() && self.siren == other.siren)
+        self.is_entity(other.id, other.siren.as_deref())
+    }
+
+    /// The same of one that is known by its identifiers alone.
+    pub fn is_entity(&self, id: Id, siren: Option<&str>) -> bool {
+        self.id == id || (siren.is_some() && self.siren.as_deref() == siren)
     }
 
     pub fn find(db: &mut Db, id: Id) -> Result<Self> {

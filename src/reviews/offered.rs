@@ -65,8 +65,7 @@ impl Offered {
 
     /// Refuses the vendor itself and its group.
     pub fn refuse_vendor(&self, body: &Organisation) -> Result<()> {
-        let is_same_entity = self.vendor == Some(body.id) || (body.siren.is_some() && self.vendor_siren == body.siren);
-        if is_same_entity {
+        if self.vendor.is_some_and(|vendor| body.is_entity(vendor, self.vendor_siren.as_deref())) {
             return Err(Error::forbidden(text!(
                 "Le fournisseur d’une solution et son groupe n’en donnent pas d’avis.",
                 "The vendor of a solution and its group do not review it."

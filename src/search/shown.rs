@@ -8,7 +8,9 @@ use tantivy::{DocAddress, Searcher, Term};
 use tokio::time::timeout;
 
 use super::feed::{Search, failed, find};
-use super::question::{Answer, Question};
+use super::filter::Filter;
+use super::parse::Asked;
+use super::question::{self, Answer, Question};
 use super::suggest::Card;
 use crate::db::Id;
 use crate::error::{Error, Result};
@@ -47,6 +49,25 @@ impl Search {
         let Some(id) = Id::parse(&card.id).filter(|_| card.id == key || card.slug == key) else { return Ok(None) };
         let document = self.completed(&searcher, address, &card, view)?;
         Ok(Some(One { id, version: card.version, document }))
+    }
+
+    /// All that a filter and a text keep, in the order of ids: for who takes all of it.
+    pub fn all(&self, searcher: &Searcher, asked: &Asked, filter: &Filter) -> Result<Vec<(Id, DocAddress)>> {
+        let mut all = Vec::new();
+        for (segment, docs) in (0u32..).zip(question::matching(searcher, &self.fields, asked, filter).map_err(failed)?)
+        {
+            let column = searcher.segment_reader(segment).fast_fields().str("id").map_err(failed)?;
+            let Some(column) = column else { continue };
+            let mut id = String::new();
+            for doc in docs.iter() {
+                let nameless = || Error::Internal("a document of the index without its id".to_owned());
+                let ord = column.ords().first(doc).ok_or_else(nameless)?;
+                column.ord_to_str(ord, &mut id).map_err(|error| failed(error.into()))?;
+                all.push((Id::parse(&id).ok_or_else(nameless)?, DocAddress::new(segment, doc)));
+            }
+        }
+        all.sort_unstable_by_key(|(id, _)| *id);
+        Ok(all)
     }
 
     /// What anybody reads of a solution, as JSON.

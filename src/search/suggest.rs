@@ -11,8 +11,7 @@ use super::matching::{tolerance, vocabulary};
 use super::order::{By, Wanted};
 use super::parse::Asked;
 use super::question::{self, Answer, Question};
-use crate::db::Id;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What the index keeps of a solution to name it.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,26 +34,6 @@ impl Search {
 
     pub(super) fn answer_from(&self, searcher: &Searcher, question: &Question) -> Result<Answer> {
         question::answer(searcher, &self.fields, question).map_err(failed)
-    }
-
-    /// All that a filter and a text keep, in the order of ids: for who takes all of it.
-    pub fn all(&self, searcher: &Searcher, asked: &Asked, filter: &Filter) -> Result<Vec<(Id, DocAddress)>> {
-        let mut all = Vec::new();
-        for (ord, docs) in (0u32..).zip(question::matching(searcher, &self.fields, asked, filter).map_err(failed)?) {
-            let column = searcher.segment_reader(ord).fast_fields().str("id").map_err(failed)?;
-            let Some(column) = column else { continue };
-            let mut id = String::new();
-            for doc in docs.iter() {
-                if let Some(ord) = column.ords().first(doc) {
-                    column.ord_to_str(ord, &mut id).map_err(|error| failed(error.into()))?;
-                }
-                let id = Id::parse(&id)
-                    .ok_or_else(|| Error::Internal("a document of the index without its id".to_owned()))?;
-                all.push((id, DocAddress::new(ord, doc)));
-            }
-        }
-        all.sort_unstable_by_key(|(id, _)| *id);
-        Ok(all)
     }
 
     /// Solutions whose name what is typed may become, the nearest first.
