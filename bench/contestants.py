@@ -37,7 +37,7 @@ def build():
 class Contestant:
     def __init__(self, name, kind, copy, folder, databases, size):
         self.name, self.kind, self.copy, self.folder = name, kind, copy, folder
-        self.database = databases[kind]
+        self.database, self.size = databases[kind], size
         self.database_name = f"{copy if size <= LARGEST_COPIED else 'catalogue'}_{size}"
         self.running = self.data = None
         self.idle = self.loaded = 0.0
@@ -62,7 +62,8 @@ class Contestant:
             if off and off[0] not in run(PROGRAM, "serve", "--help"):
                 raise Skipped("this build keeps no answers in memory: its one configuration is measured as the server")
             words = [PROGRAM, "serve", "--database-url", url, "--data-dir", self.data_dir(), "--bind", f"127.0.0.1:{port}"]
-            return Answering([*words, *self.keys(), *SERVING, *off], port, "/readyz")
+            # The first start makes the index, some two thousand solutions a second.
+            return Answering([*words, *self.keys(), *SERVING, *off], port, "/readyz", patience=120 + self.size / 500)
         if self.name == "bare handler":
             return Answering([EXAMPLES / "bench-bare", f"127.0.0.1:{port}", url, key], port, ready)
         if self.name.startswith("Fastify"):
@@ -74,14 +75,19 @@ class Contestant:
     def data_dir(self):
         """Its own: an index and a checkpoint are of one database. The first to start makes the keys that all use."""
         if not self.data:
-            first = self.folder / "data"
-            self.data = self.folder / f"data-{self.kind}-{len(list(self.folder.glob('data*')))}" if first.exists() else first
+            first, others = self.folder / "data", sorted(self.folder.glob(f"data-{self.database_name}-{self.kind}-*"))
+            self.data = self.folder / f"data-{self.database_name}-{self.kind}-{len(others)}"
             self.data.mkdir()
+            if not first.exists():
+                first.symlink_to(self.data)
+            if others:
+                # Of the same catalogue: the index need not be made again.
+                shutil.copytree(others[0] / "search", self.data / "search")
         return self.data
 
     def keys(self):
         first = self.folder / "data"
-        return [] if self.data == first else ["--signing-key", first / "signing-key.pem", "--log-key", first / "log-key.pem"]
+        return [] if self.data == first.resolve() else ["--signing-key", first / "signing-key.pem", "--log-key", first / "log-key.pem"]
 
     def install(self):
         """Into a throwaway folder, once."""
@@ -131,8 +137,9 @@ class Contestant:
 def fill(database, size):
     """The catalogue, once, and the copies that are written to."""
     name, is_postgres = f"catalogue_{size}", isinstance(database, places.Postgres)
-    database.create(name)
-    run(EXAMPLES / "bench-seed", "fill", "--database-url", database.url(name), "--solutions", size)
+    if is_postgres or not database.path(name).exists():
+        database.create(name)
+        run(EXAMPLES / "bench-seed", "fill", "--database-url", database.url(name), "--solutions", size)
     if is_postgres:
         database.ask(name, "VACUUM ANALYZE")
     if size > LARGEST_COPIED:

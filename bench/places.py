@@ -137,13 +137,18 @@ class Postgres:
 
 
 class Sqlite:
-    """Files in a folder, under the same names."""
+    """Files in a folder, under the same names; as they were filled, in one that outlives us if there is one."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, filled=None):
+        self.folder, self.filled = folder, filled
+        if filled:
+            filled.mkdir(parents=True, exist_ok=True)
 
     def path(self, name):
-        return self.folder / f"{name}.sqlite"
+        return (self.filled if self.is_kept(name) else self.folder) / f"{name}.sqlite"
+
+    def is_kept(self, name):
+        return bool(self.filled) and name.startswith("catalogue_")
 
     def url(self, name):
         return f"sqlite://{self.path(name)}"
@@ -157,7 +162,7 @@ class Sqlite:
             shutil.copyfile(self.path(template), self.path(name))
 
     def drop(self, name):
-        for one in self.folder.glob(f"{name}.sqlite*"):
+        for one in () if self.is_kept(name) else self.folder.glob(f"{name}.sqlite*"):
             one.unlink()
 
     def megabytes(self, name):
@@ -174,7 +179,7 @@ class Sqlite:
 class Answering:
     """A process that answers requests, with all it forked."""
 
-    def __init__(self, words, port, ready, env=None, cwd=None):
+    def __init__(self, words, port, ready, env=None, cwd=None, patience=120):
         self.base, self.ready = f"http://127.0.0.1:{port}", ready
         began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in words], env={**os.environ, **(env or {})}, cwd=cwd,
@@ -187,9 +192,9 @@ class Answering:
                 pass
             if self.process.poll() is not None:
                 raise Skipped(f"{pathlib.Path(str(words[0])).name} ended with {self.process.returncode}")
-            if time.monotonic() - began > 120:
+            if time.monotonic() - began > patience:
                 self.stop()
-                raise Skipped("not ready within two minutes")
+                raise Skipped(f"not ready within {patience:.0f} s")
             time.sleep(0.002)
         self.start_seconds = time.monotonic() - began
 

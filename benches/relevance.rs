@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 
 use diesel::sql_types::{Array, Integer, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
+use gouvtech_catalogue::db::journal::Head;
 use gouvtech_catalogue::http::text::fold;
+use gouvtech_catalogue::search::Shown;
 use gouvtech_catalogue::search::analysis::{whole, words};
 use gouvtech_catalogue::search::filter::Filter;
 use gouvtech_catalogue::search::index::{self, Entry, Fields};
@@ -139,7 +141,7 @@ fn ms(time: Duration) -> f64 {
 
 /// The index of this program, filled as the server fills it.
 struct Ours {
-    opened: index::Opened,
+    shown: Shown,
     fields: Fields,
 }
 
@@ -169,14 +171,17 @@ impl Ours {
         opened.writer.commit().expect("committed");
         opened.reader.reload().expect("reloaded");
         println!("indexed in {:.0} ms", ms(began.elapsed()));
-        Self { fields: Fields::of(&schema).expect("fields"), opened }
+        Self {
+            fields: Fields::of(&schema).expect("fields"),
+            shown: Shown::of(opened.reader.searcher(), Head::default(), None),
+        }
     }
 
     fn find(&self, query: &str) -> Vec<usize> {
         let wanted = Wanted { by: By::Rank, is_descending: false, after: None, rows: ROWS };
         let asked = Asked::new(query);
         let question = Question { asked, filter: Filter::default(), wanted, facets: Vec::new() };
-        let answer = question::answer(&self.opened.reader.searcher(), &self.fields, &question).expect("an answer");
+        let answer = question::answer(&self.shown, &self.fields, &question).expect("an answer");
         answer.rows.iter().filter_map(|row| row.place.text.split_once('\0')?.1.parse().ok()).collect()
     }
 }

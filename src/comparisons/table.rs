@@ -96,7 +96,7 @@ fn groups(loaded: &Loaded, grouping: Grouping) -> Vec<CriterionGroup> {
         code: code.map(ToOwned::to_owned),
         name: name.cloned(),
         scores,
-        criteria: loaded.criteria.iter().filter(|one| keeps(one)).map(|one| row(one, &loaded.sides)).collect(),
+        criteria: loaded.criteria.in_order.iter().filter(|one| keeps(one)).map(|one| row(one, &loaded.sides)).collect(),
     };
     match grouping {
         Grouping::Theme => content
@@ -177,8 +177,8 @@ fn declared(criterion: &Criterion, from: &Declared) -> (Option<DeclaredCell>, Op
         label: meaning(own, &answer.value),
         score: if is_zeroed { Score::stored(0) } else { own.score_of(&answer.value) },
         is_zeroed,
-        is_evidenced: !answer.evidence.0.is_empty(),
-        as_of: answer.updated_at,
+        is_evidenced: answer.is_evidenced,
+        as_of: answer.as_of,
     };
     (Some(cell), None)
 }
@@ -202,7 +202,7 @@ fn verified(criterion: &Criterion, from: &Verified) -> (Option<VerifiedCell>, Op
 }
 
 fn meaning(criterion: &Criterion, value: &str) -> Option<Text> {
-    criterion.options().into_iter().find(|option| option.code == value).map(|option| option.label)
+    criterion.option(value).map(|option| option.label.clone())
 }
 
 /// Columns for each solution.

@@ -1,5 +1,7 @@
 //! What a criteria set says.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -164,32 +166,44 @@ pub struct FrameworkReference {
 /// The code for «not applicable».
 pub const NA: &str = "na";
 
+fn level(code: &str, fr: &str, en: &str, score: f64) -> Level {
+    Level {
+        code: code.to_owned(),
+        label: Text { fr: fr.to_owned(), en: en.to_owned() },
+        score: Score::from_unit(score),
+    }
+}
+
+static MET_UNMET: LazyLock<[Level; 2]> =
+    LazyLock::new(|| [level("unmet", "Non satisfait", "Not met", 0.0), level("met", "Satisfait", "Met", 1.0)]);
+
+static SCALE: LazyLock<[Level; 5]> = LazyLock::new(|| {
+    [
+        level("0", "Absent", "Absent", 0.0),
+        level("1", "Initial", "Initial", 0.25),
+        level("2", "Partiel", "Partial", 0.5),
+        level("3", "Réalisé", "Achieved", 0.75),
+        level("4", "Exemplaire", "Exemplary", 1.0),
+    ]
+});
+
 impl Criterion {
     /// Possible answers, in rising order, without `na`.
-    pub fn options(&self) -> Vec<Level> {
-        let option = |code: &str, fr: &str, en: &str, score| Level {
-            code: code.to_owned(),
-            label: Text { fr: fr.to_owned(), en: en.to_owned() },
-            score: Score::from_unit(score),
-        };
+    pub fn options(&self) -> &[Level] {
         match self.answer_type {
-            AnswerType::MetUnmetNa => {
-                vec![option("unmet", "Non satisfait", "Not met", 0.0), option("met", "Satisfait", "Met", 1.0)]
-            }
-            AnswerType::Scale04 => vec![
-                option("0", "Absent", "Absent", 0.0),
-                option("1", "Initial", "Initial", 0.25),
-                option("2", "Partiel", "Partial", 0.5),
-                option("3", "Réalisé", "Achieved", 0.75),
-                option("4", "Exemplaire", "Exemplary", 1.0),
-            ],
-            AnswerType::Level => self.levels.clone(),
+            AnswerType::MetUnmetNa => &*MET_UNMET,
+            AnswerType::Scale04 => &*SCALE,
+            AnswerType::Level => &self.levels,
         }
+    }
+
+    pub fn option(&self, code: &str) -> Option<&Level> {
+        self.options().iter().find(|option| option.code == code)
     }
 
     /// Score of an answer; none when it is not one of the options.
     pub fn score_of(&self, value: &str) -> Option<Score> {
-        self.options().into_iter().find(|option| option.code == value).map(|option| option.score)
+        self.option(value).map(|option| option.score)
     }
 
     /// Whether it applies to a solution with these traits.

@@ -68,6 +68,10 @@ impl CriteriaSet {
         criteria_sets::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
     }
 
+    pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        Ok(criteria_sets::table.filter(criteria_sets::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?)
+    }
+
     /// A published set: what others are made from.
     pub fn published(db: &mut Db, id: Id) -> Result<Option<Self>> {
         Ok(criteria_sets::table

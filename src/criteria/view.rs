@@ -67,7 +67,7 @@ pub struct CriterionView {
 
 impl CriterionView {
     pub fn new(criteria_set_id: Id, criterion: Criterion) -> Self {
-        Self { criteria_set_id, options: criterion.options(), criterion }
+        Self { criteria_set_id, options: criterion.options().to_vec(), criterion }
     }
 }
 

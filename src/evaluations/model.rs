@@ -175,6 +175,19 @@ impl Evaluation {
             .optional()?)
     }
 
+    /// Those in force of these solutions.
+    pub fn in_force_of(db: &mut Db, solutions: &[Id]) -> Result<Vec<Self>> {
+        Ok(evaluations::table
+            .filter(evaluations::solution_id.eq_any(solutions.to_vec()))
+            .filter(evaluations::status.eq_any([EvaluationStatus::Published, EvaluationStatus::Contested]))
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
+    pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        Ok(evaluations::table.filter(evaluations::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?)
+    }
+
     pub fn open(db: &mut Db, solution: Id, set: Id) -> Result<Option<Self>> {
         Ok(evaluations::table
             .filter(evaluations::solution_id.eq(solution).and(evaluations::set_id.eq(set)))
@@ -197,11 +210,7 @@ impl Evaluation {
     }
 
     pub fn contestations(&self, db: &mut Db) -> Result<Vec<Contestation>> {
-        Ok(contestations::table
-            .filter(contestations::evaluation_id.eq(self.id))
-            .order(contestations::id)
-            .select(Contestation::as_select())
-            .load(db)?)
+        Self::contestations_of(db, &[self.id])
     }
 
     /// The result that counts: the last one.
@@ -212,6 +221,24 @@ impl Evaluation {
             .select(ResultRow::as_select())
             .first(db)
             .optional()?)
+    }
+
+    /// All results of these, the last one of each first.
+    pub fn results_of(db: &mut Db, ids: &[Id]) -> Result<Vec<ResultRow>> {
+        Ok(evaluation_results::table
+            .filter(evaluation_results::evaluation_id.eq_any(ids.to_vec()))
+            .order(evaluation_results::number.desc())
+            .select(ResultRow::as_select())
+            .load(db)?)
+    }
+
+    /// Contestations of these, the first one first.
+    pub fn contestations_of(db: &mut Db, ids: &[Id]) -> Result<Vec<Contestation>> {
+        Ok(contestations::table
+            .filter(contestations::evaluation_id.eq_any(ids.to_vec()))
+            .order(contestations::id)
+            .select(Contestation::as_select())
+            .load(db)?)
     }
 
     /// The criteria that apply, given the traits.

@@ -52,7 +52,7 @@ impl Solutions {
 
     fn selected(&self, filter: &SolutionFilter) -> Result<&[(Id, DocAddress)]> {
         if self.selected.get().is_none() {
-            let found = self.search.all(&self.shown.searcher, &filter.asked(), &filter.conditions())?;
+            let found = self.search.all(&self.shown, &filter.asked(), &filter.conditions())?;
             let _another_was_faster = self.selected.set(found);
         }
         Ok(self.selected.get().map(Vec::as_slice).unwrap_or_default())

@@ -258,16 +258,26 @@ impl Application {
 
     /// [`Application::findings`] as they were up to and with a round.
     fn findings_by(&self, db: &mut Db, round: i32) -> Result<Vec<Finding>> {
-        let all: Vec<Finding> = findings::table
-            .filter(findings::application_id.eq(self.id).and(findings::round.le(round)))
-            .order((findings::criterion, findings::round))
+        Ok(self.latest(Self::findings_of(db, &[self.id])?, round))
+    }
+
+    /// Everything that was ever found in these cases, the first rounds first.
+    pub fn findings_of(db: &mut Db, ids: &[Id]) -> Result<Vec<Finding>> {
+        Ok(findings::table
+            .filter(findings::application_id.eq_any(ids.to_vec()))
+            .order((findings::application_id, findings::criterion, findings::round))
             .select(Finding::as_select())
-            .load(db)?;
+            .load(db)?)
+    }
+
+    /// Of all that was found, what counts by a round.
+    pub fn latest(&self, all: Vec<Finding>, round: i32) -> Vec<Finding> {
         let mut last: BTreeMap<String, Finding> = BTreeMap::new();
-        for one in all.into_iter().filter(|one| self.accepted_at.is_none_or(|at| one.recorded_at >= at)) {
+        let counts = |one: &Finding| one.round <= round && self.accepted_at.is_none_or(|at| one.recorded_at >= at);
+        for one in all.into_iter().filter(counts) {
             last.insert(one.criterion.clone(), one);
         }
-        Ok(last.into_values().collect())
+        last.into_values().collect()
     }
 
     /// Findings as rules see them.
@@ -286,10 +296,22 @@ impl Application {
 
     /// Reports, the first one first.
     pub fn reports(&self, db: &mut Db) -> Result<Vec<Report>> {
+        Self::reports_of(db, &[self.id])
+    }
+
+    /// Reports of these cases, the first round of each first.
+    pub fn reports_of(db: &mut Db, ids: &[Id]) -> Result<Vec<Report>> {
         Ok(audit_reports::table
-            .filter(audit_reports::application_id.eq(self.id))
+            .filter(audit_reports::application_id.eq_any(ids.to_vec()))
             .order(audit_reports::round)
             .select(Report::as_select())
+            .load(db)?)
+    }
+
+    pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
+        Ok(label_applications::table
+            .filter(label_applications::id.eq_any(ids.to_vec()))
+            .select(Self::as_select())
             .load(db)?)
     }
 
@@ -394,8 +416,13 @@ impl Label {
 
     /// Labels of a solution, the latest first.
     pub fn of_solution(db: &mut Db, solution: Id) -> Result<Vec<Self>> {
+        Self::of_all(db, &[solution])
+    }
+
+    /// Labels of these solutions, the latest first.
+    pub fn of_all(db: &mut Db, solutions: &[Id]) -> Result<Vec<Self>> {
         Ok(labels::table
-            .filter(labels::solution_id.eq(solution))
+            .filter(labels::solution_id.eq_any(solutions.to_vec()))
             .order(labels::number.desc())
             .select(Self::as_select())
             .load(db)?)
@@ -509,11 +536,7 @@ pub fn views(db: &mut Db, rows: Vec<Label>, today: NaiveDate) -> Result<Vec<Labe
 
 /// Labels of several solutions, the latest first.
 pub fn of_solutions(db: &mut Db, solutions: &[Id], today: NaiveDate) -> Result<BTreeMap<Id, Vec<LabelView>>> {
-    let rows: Vec<Label> = labels::table
-        .filter(labels::solution_id.eq_any(solutions.to_vec()))
-        .order(labels::number.desc())
-        .select(Label::as_select())
-        .load(db)?;
+    let rows = Label::of_all(db, solutions)?;
     let mut by_solution: BTreeMap<Id, Vec<LabelView>> = BTreeMap::new();
     for view in views(db, rows, today)? {
         by_solution.entry(view.solution_id).or_default().push(view);

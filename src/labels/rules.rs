@@ -383,7 +383,7 @@ mod tests {
         let mandatory = criteria.iter().find(|one| one.mandatory_for_label).expect("a mandatory criterion");
         let option = |score: fn(&Score, &Score) -> bool| {
             let all = mandatory.options();
-            all.into_iter().find(|one| score(&one.score, &mandatory.label_min_score)).map(|one| one.code)
+            all.iter().find(|one| score(&one.score, &mandatory.label_min_score)).map(|one| one.code.clone())
         };
         let find = |value: Option<String>| {
             let finding = PutFinding {

@@ -1,7 +1,7 @@
 //! Sets of documents of one segment.
 
-use tantivy::DocId;
 use tantivy::index::SegmentReader;
+use tantivy::{BitSet, DocId};
 
 /// A set of documents, one bit each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +25,11 @@ impl Docs {
             *word = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
         }
         if let Some(alive) = segment.alive_bitset() {
-            for doc in 0..segment.max_doc() {
-                if !alive.is_alive(doc) {
-                    docs.remove(doc);
-                }
+            // Its words are to be had from a set that it was met with.
+            let mut met = BitSet::with_max_value_and_full(segment.max_doc());
+            met.intersect_update(alive.bitset());
+            for (word, bucket) in docs.0.iter_mut().zip(0..) {
+                *word = u64::from_le_bytes(met.tinyset(bucket).into_bytes());
             }
         }
         docs
@@ -37,12 +38,6 @@ impl Docs {
     pub fn add(&mut self, doc: DocId) {
         if let Some(word) = self.0.get_mut(doc as usize / 64) {
             *word |= 1 << (doc % 64);
-        }
-    }
-
-    pub fn remove(&mut self, doc: DocId) {
-        if let Some(word) = self.0.get_mut(doc as usize / 64) {
-            *word &= !(1 << (doc % 64));
         }
     }
 

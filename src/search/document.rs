@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::index::Entry;
 use crate::db::journal::Change;
-use crate::db::schema::{labels, solutions};
+use crate::db::schema::solutions;
 use crate::db::{Db, Id};
 use crate::error::Result;
 use crate::evaluations::model::scores_in_force;
@@ -36,9 +36,7 @@ pub fn load(db: &mut Db, ids: &[Id]) -> Result<Vec<Entry>> {
         .map(|vendor| (vendor.id, vendor))
         .collect();
     let mut labelled: BTreeMap<Id, Vec<Label>> = BTreeMap::new();
-    let all: Vec<Label> =
-        labels::table.filter(labels::solution_id.eq_any(ids.clone())).select(Label::as_select()).load(db)?;
-    for label in all {
+    for label in Label::of_all(db, &ids)? {
         labelled.entry(label.solution_id).or_default().push(label);
     }
     let mut scores = scores_in_force(db, &ids)?;

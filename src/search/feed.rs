@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tantivy::columnar::Column;
 use tantivy::directory::error::OpenDirectoryError;
+use tantivy::index::SegmentReader;
 use tantivy::schema::{IndexRecordOption, Schema};
 use tantivy::{DocAddress, DocSet, IndexReader, IndexWriter, Searcher, Term};
 use tokio::sync::Semaphore;
 
+use super::columns::Columns;
 use super::document;
 use super::folder::Folder;
 use super::index::{self, Entry, Fields, Opened, VERSION};
@@ -43,7 +45,21 @@ pub struct Search {
 #[derive(Clone)]
 pub struct Shown {
     pub searcher: Searcher,
+    /// Of each segment.
+    columns: Arc<[Arc<Columns>]>,
     pub heard: Head,
+}
+
+impl Shown {
+    /// With what is known of the same segments from before.
+    pub fn of(searcher: Searcher, heard: Head, before: Option<&Self>) -> Self {
+        let columns = Columns::of(&searcher, before.map(|before| before.columns.as_ref()).unwrap_or_default());
+        Self { searcher, columns: columns.into(), heard }
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Columns)> {
+        self.searcher.segment_readers().iter().zip(self.columns.iter().map(Arc::as_ref))
+    }
 }
 
 /// Kept with each commit of the index.
@@ -104,7 +120,7 @@ impl Search {
         let schema = index.schema();
         let fields = Fields::of(&schema).map_err(failed)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let shown = Shown { searcher: reader.searcher(), heard: Head { bookmark: from_here, unsettled: 0 } };
+        let shown = Shown::of(reader.searcher(), Head { bookmark: from_here, unsettled: 0 }, None);
         Ok(Self {
             store,
             fields,
@@ -169,7 +185,7 @@ impl Search {
     }
 
     fn show(&self, heard: Head) {
-        let shown = Shown { searcher: self.reader.searcher(), heard };
+        let shown = Shown::of(self.reader.searcher(), heard, Some(&self.shown()));
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
     }
 

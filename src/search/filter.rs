@@ -3,10 +3,11 @@
 
 use tantivy::Term;
 use tantivy::index::SegmentReader;
-use tantivy::schema::IndexRecordOption;
 
+use super::columns::Columns;
 use super::docs::Docs;
 use super::index::at_theme;
+use super::matching::each;
 
 /// Conditions, all of which must hold.
 #[derive(Debug, Clone, Default)]
@@ -32,18 +33,15 @@ impl Condition {
     }
 
     /// The documents of a segment for which it holds.
-    pub fn docs(&self, segment: &SegmentReader) -> tantivy::Result<Docs> {
+    fn docs(&self, segment: &SegmentReader, columns: &Columns) -> tantivy::Result<Docs> {
         let mut docs = Docs::none(segment.max_doc());
         match self {
             Self::AnyOf { field, values } => {
                 let field = segment.schema().get_field(field)?;
                 let index = segment.inverted_index(field)?;
                 for value in values {
-                    let Some(info) = index.get_term_info(&Term::from_field_text(field, value))? else { continue };
-                    let mut block = index.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-                    while !block.docs().is_empty() {
-                        block.docs().iter().for_each(|doc| docs.add(*doc));
-                        block.advance();
+                    if let Some(info) = index.get_term_info(&Term::from_field_text(field, value))? {
+                        each(&index, &info, |doc| docs.add(doc))?;
                     }
                 }
             }
@@ -54,19 +52,13 @@ impl Condition {
                     let range = index.terms().range().ge(at_theme(theme, *least)).le(at_theme(theme, 10_000));
                     let mut stream = range.into_stream()?;
                     while stream.advance() {
-                        let info = stream.value().clone();
-                        let mut block = index.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-                        while !block.docs().is_empty() {
-                            block.docs().iter().for_each(|doc| docs.add(*doc));
-                            block.advance();
-                        }
+                        each(&index, stream.value(), |doc| docs.add(doc))?;
                     }
                 }
             }
             Self::From { column, least } => {
-                let column = segment.fast_fields().i64(column)?;
-                for doc in 0..segment.max_doc() {
-                    if column.first(doc).is_some_and(|value| value >= *least) {
+                for (value, doc) in columns.numbers(segment, column)?.iter().zip(0..) {
+                    if value >= least {
                         docs.add(doc);
                     }
                 }
@@ -83,11 +75,11 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn new(filter: &Filter, segment: &SegmentReader, base: Docs) -> tantivy::Result<Self> {
+    pub fn new(filter: &Filter, segment: &SegmentReader, columns: &Columns, base: Docs) -> tantivy::Result<Self> {
         let conditions = filter
             .0
             .iter()
-            .map(|condition| Ok((condition.field(), condition.docs(segment)?)))
+            .map(|condition| Ok((condition.field(), condition.docs(segment, columns)?)))
             .collect::<tantivy::Result<_>>()?;
         Ok(Self { base, conditions })
     }

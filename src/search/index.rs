@@ -47,6 +47,9 @@ pub const FACETS: [&str; 16] = [
     "label",
 ];
 
+/// What solutions can be ordered by, and kept by at least so much of.
+pub const NUMBERS: [&str; 4] = ["score", "rating", "published_at", "updated_at"];
+
 /// Where a word stands in a sheet, and what it weighs there, in thousandths. Running
 /// text weighs less the longer it is; see [`super::matching`].
 pub const ZONES: [(&str, u16); 5] =
@@ -153,7 +156,7 @@ pub fn schema() -> Schema {
     for field in ["vendor", "scores", "verified"] {
         schema.add_text_field(field, STRING);
     }
-    for column in ["score", "rating", "published_at", "updated_at"] {
+    for column in NUMBERS {
         schema.add_i64_field(column, FAST);
     }
     for column in ["is_labelled", "is_fresh", "mark", "whole_length"] {

@@ -5,6 +5,7 @@
 //! that every instance orders alike, however its index came about.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
@@ -15,6 +16,7 @@ use tantivy::{DocId, DocSet, Searcher, TERMINATED, Term};
 
 use super::analysis::Word;
 use super::docs::Docs;
+use super::feed::Shown;
 use super::index::{BEGINNINGS, Fields, Zone};
 use super::parse::{Asked, Slot};
 
@@ -74,13 +76,16 @@ impl Found {
 
 /// Points of the documents of a segment; most have none.
 pub struct Points {
+    /// None at all, until there are some.
     values: Vec<u16>,
+    size: usize,
     having: Docs,
 }
 
 impl Points {
     fn none(segment: &SegmentReader) -> Self {
-        Self { values: vec![0; segment.max_doc() as usize], having: Docs::none(segment.max_doc()) }
+        let size = segment.max_doc();
+        Self { values: Vec::new(), size: size as usize, having: Docs::none(size) }
     }
 
     pub fn of(&self, doc: DocId) -> u16 {
@@ -93,6 +98,9 @@ impl Points {
     }
 
     fn raise(&mut self, doc: DocId, value: u16) {
+        if self.values.is_empty() {
+            self.values = spare(self.size);
+        }
         if let Some(place) = self.values.get_mut(doc as usize)
             && value > *place
         {
@@ -100,6 +108,38 @@ impl Points {
             self.having.add(doc);
         }
     }
+}
+
+impl Drop for Points {
+    fn drop(&mut self) {
+        if self.values.is_empty() {
+            return;
+        }
+        for doc in self.having.iter() {
+            if let Some(place) = self.values.get_mut(doc as usize) {
+                *place = 0;
+            }
+        }
+        let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < MOST_SPARES {
+            spares.push(std::mem::take(&mut self.values));
+        }
+    }
+}
+
+/// Arrays of nothing but zeros, to be used again: to make one for a million documents takes longer
+/// than to look for a word.
+static SPARES: Mutex<Vec<Vec<u16>>> = Mutex::new(Vec::new());
+const MOST_SPARES: usize = 32;
+
+fn spare(size: usize) -> Vec<u16> {
+    let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+    let fitting = spares.iter().position(|spare| (size..=2 * size).contains(&spare.capacity()));
+    let found = fitting.map(|at| spares.swap_remove(at));
+    drop(spares);
+    let mut values = found.unwrap_or_default();
+    values.resize(size, 0);
+    values
 }
 
 /// Words that a misspelt one may be meant for; none for a short one.
@@ -123,7 +163,8 @@ pub fn tolerance(length: usize) -> u8 {
 }
 
 /// Looks for everything in every segment.
-pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Result<Vec<Found>> {
+pub fn find(shown: &Shown, fields: &Fields, asked: &Asked) -> tantivy::Result<Vec<Found>> {
+    let searcher = &shown.searcher;
     let mut parts = Vec::new();
     // Each is made once: that takes longer than to look for it.
     let length = asked.whole.chars().count();
@@ -133,14 +174,14 @@ pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> tantivy::Res
         .iter()
         .map(|slot| automaton(&slot.word.folded, tolerance(slot.word.length())))
         .collect::<tantivy::Result<Vec<_>>>()?;
-    for segment in searcher.segment_readers() {
+    for (segment, columns) in shown.segments() {
         let zones = if asked.is_for_names { fields.zones.get(..1) } else { fields.zones.get(..) }.unwrap_or_default();
         let place = Place { searcher, segment, fields, zones };
         let mut found = Found {
             slots: Vec::new(),
             whole: place.whole(&asked.whole, nearly_whole.as_ref())?,
             keyed: Docs::none(segment.max_doc()),
-            allowed: Docs::alive(segment),
+            allowed: columns.alive.clone(),
         };
         for (slot, nearly) in asked.slots.iter().zip(&nearly) {
             found.slots.push(place.slot(slot, nearly.as_ref())?);

@@ -5,11 +5,12 @@
 //! Rooms: [`analysis`] cuts texts into words; [`index`] is what is stored and
 //! where; [`document`] makes it from rows; [`feed`] follows the journal;
 //! [`parse`] reads what was typed; [`matching`] finds it, [`filter`] keeps what
-//! was chosen, [`ranking`] and [`order`] say what comes first; [`question`] puts
+//! was chosen, [`ranking`] and [`order`] say what comes first, from columns that [`columns`] keeps in memory; [`question`] puts
 //! these together; [`suggest`] answers while somebody types and when nothing was
 //! found; [`shown`] has what lists show of it, [`highlight`] where; [`view`] and [`routes`] speak to callers.
 
 pub mod analysis;
+mod columns;
 mod docs;
 pub mod document;
 pub mod feed;

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::ops::Bound;
 
-use tantivy::columnar::{Column, StrColumn};
+use tantivy::columnar::StrColumn;
 use tantivy::index::SegmentReader;
 use tantivy::{DocAddress, DocId};
 
+use super::columns::{Columns, at};
 use super::docs::Docs;
 
 /// What documents are ordered by; equal ones by name or id, so that there is one order.
@@ -42,22 +43,21 @@ pub struct Wanted {
     pub rows: usize,
 }
 
-/// One segment's columns for an order.
-struct Columns {
-    number: Option<Column<i64>>,
+/// What one segment is ordered by.
+struct Keys<'a> {
+    number: Option<&'a [i64]>,
     text: StrColumn,
 }
 
-impl Columns {
-    fn new(by: By, segment: &SegmentReader) -> tantivy::Result<Self> {
-        let fast = segment.fast_fields();
+impl<'a> Keys<'a> {
+    fn new(by: By, segment: &SegmentReader, columns: &'a Columns) -> tantivy::Result<Self> {
         let number = match by {
-            By::Column(column) => Some(fast.i64(column)?),
+            By::Column(column) => Some(columns.numbers(segment, column)?),
             By::Rank | By::Name => None,
         };
         let name = if matches!(by, By::Column(_)) { "id" } else { "name_order" };
         let missing = || tantivy::TantivyError::FieldNotFound(name.to_owned());
-        Ok(Self { number, text: fast.str(name)?.ok_or_else(missing)? })
+        Ok(Self { number, text: segment.fast_fields().str(name)?.ok_or_else(missing)? })
     }
 
     /// Where a text stands among the segment's own: its place there, or that of the next one.
@@ -80,26 +80,27 @@ impl Wanted {
         &self,
         ord: u32,
         segment: &SegmentReader,
+        columns: &Columns,
         docs: &Docs,
         rank: impl Fn(DocId) -> i64,
     ) -> tantivy::Result<Vec<Row>> {
         if segment.max_doc() == 0 || self.rows == 0 {
             return Ok(Vec::new());
         }
-        let columns = Columns::new(self.by, segment)?;
+        let keys = Keys::new(self.by, segment, columns)?;
         // Texts are compared by their places in the segment's own order of texts.
         let bound = match &self.after {
-            Some(after) => Some((after.number, columns.bound(&after.text)?)),
+            Some(after) => Some((after.number, keys.bound(&after.text)?)),
             None => None,
         };
         let mut rows: Vec<(i64, u64, DocId)> = Vec::new();
         // What comes after so many others is not looked at further.
         let mut last: Option<(i64, u64)> = None;
-        let ords = columns.text.ords();
+        let ords = keys.text.ords();
         let compare = |a: &(i64, u64, DocId), b: &(i64, u64, DocId)| self.direct((a.0, a.1).cmp(&(b.0, b.1)));
         for doc in docs.iter() {
-            let number = match &columns.number {
-                Some(column) => column.first(doc).unwrap_or(-1),
+            let number = match keys.number {
+                Some(column) => at(column, doc).unwrap_or(-1),
                 // Ascending is the best first.
                 None if self.by == By::Rank => -rank(doc),
                 None => 0,
@@ -121,9 +122,9 @@ impl Wanted {
         rows.sort_unstable_by(compare);
         rows.truncate(self.rows);
         rows.into_iter()
-            .map(|(number, at, doc)| {
+            .map(|(number, place, doc)| {
                 let mut text = String::new();
-                columns.text.ord_to_str(at, &mut text)?;
+                keys.text.ord_to_str(place, &mut text)?;
                 Ok(Row { place: Place { number, text }, address: DocAddress::new(ord, doc) })
             })
             .collect()

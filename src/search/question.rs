@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tantivy::Searcher;
-
+use super::columns::{Merits, at};
 use super::docs::Docs;
+use super::feed::Shown;
 use super::filter::{Filter, Kept};
 use super::index::Fields;
-use super::matching::{self, Found, each};
+use super::matching::{self, Found};
 use super::order::{Row, Wanted};
 use super::parse::Asked;
 use super::ranking::{Reasons, Weights};
@@ -34,57 +34,59 @@ pub struct Answer {
 }
 
 /// Documents of one segment that the text has, with their reasons.
-struct Part {
+struct Part<'a> {
     found: Found,
     kept: Kept,
-    labelled: tantivy::columnar::Column<u64>,
-    fresh: tantivy::columnar::Column<u64>,
+    merits: &'a [Merits],
 }
 
-impl Part {
+impl Part<'_> {
     fn reasons(&self, weights: &Weights, doc: u32) -> Reasons {
-        let has = |column: &tantivy::columnar::Column<u64>| column.first(doc) == Some(1);
-        Reasons::of(weights, &self.found, doc, has(&self.labelled), has(&self.fresh))
+        let merits = at(self.merits, doc).unwrap_or(Merits { is_labelled: false, is_fresh: false });
+        Reasons::of(weights, &self.found, doc, merits)
     }
 }
 
-fn parts(
-    searcher: &Searcher,
+fn parts<'a>(
+    shown: &'a Shown,
     fields: &Fields,
     asked: &Asked,
     filter: &Filter,
-) -> tantivy::Result<(Vec<Part>, Weights)> {
-    let found = matching::find(searcher, fields, asked)?;
+) -> tantivy::Result<(Vec<Part<'a>>, Weights)> {
+    let found = matching::find(shown, fields, asked)?;
     let weights = Weights::new(asked, &found);
     // An identifier that is no word of a text is meant alone.
     let is_keyed = asked.is_identifier() && found.iter().any(|part| part.keyed.count() > 0);
     let mut parts = Vec::new();
-    for (segment, found) in searcher.segment_readers().iter().zip(found) {
-        let fast = segment.fast_fields();
-        let (labelled, fresh) = (fast.u64("is_labelled")?, fast.u64("is_fresh")?);
+    for ((segment, columns), found) in shown.segments().zip(found) {
         let mut base = if is_keyed { found.keyed.clone() } else { found.enough(asked) };
         base.keep(&found.allowed);
-        let kept = Kept::new(filter, segment, base)?;
-        parts.push(Part { found, kept, labelled, fresh });
+        let kept = Kept::new(filter, segment, columns, base)?;
+        parts.push(Part { found, kept, merits: columns.merits(segment)? });
     }
     Ok((parts, weights))
 }
 
 /// Answers a question from one snapshot.
-pub fn answer(searcher: &Searcher, fields: &Fields, question: &Question) -> tantivy::Result<Answer> {
+pub fn answer(shown: &Shown, fields: &Fields, question: &Question) -> tantivy::Result<Answer> {
     let Question { asked, filter, wanted, facets } = question;
-    let (parts, weights) = parts(searcher, fields, asked, filter)?;
+    let (parts, weights) = parts(shown, fields, asked, filter)?;
     let (mut total, mut rows) = (0, Vec::new());
     let mut counts: BTreeMap<&'static str, BTreeMap<String, u64>> =
         facets.iter().map(|facet| (*facet, BTreeMap::new())).collect();
-    for ((ord, segment), part) in (0u32..).zip(searcher.segment_readers()).zip(&parts) {
+    for ((ord, (segment, columns)), part) in (0u32..).zip(shown.segments()).zip(&parts) {
         let docs = part.kept.all();
         total += docs.count();
         let rank = |doc| i64::try_from(part.reasons(&weights, doc).rank).unwrap_or(i64::MAX);
-        rows.push(wanted.of_segment(ord, segment, &docs, rank)?);
+        rows.push(wanted.of_segment(ord, segment, columns, &docs, rank)?);
         for (facet, counts) in &mut counts {
             let own = part.kept.has(facet).then(|| part.kept.without(Some(facet)));
-            count(segment, facet, own.as_ref().unwrap_or(&docs), counts)?;
+            columns.count(segment, facet, own.as_ref().unwrap_or(&docs), |value, number| {
+                match counts.get_mut(value) {
+                    Some(count) => *count += number,
+                    None => drop(counts.insert(value.to_owned(), number)),
+                }
+            })?;
         }
     }
     let rows = wanted.merge(rows);
@@ -99,60 +101,22 @@ pub fn answer(searcher: &Searcher, fields: &Fields, question: &Question) -> tant
 }
 
 /// Every document that a filter keeps, segment by segment.
-pub fn matching(searcher: &Searcher, fields: &Fields, asked: &Asked, filter: &Filter) -> tantivy::Result<Vec<Docs>> {
-    let (parts, _) = parts(searcher, fields, asked, filter)?;
+pub fn matching(shown: &Shown, fields: &Fields, asked: &Asked, filter: &Filter) -> tantivy::Result<Vec<Docs>> {
+    let (parts, _) = parts(shown, fields, asked, filter)?;
     Ok(parts.iter().map(|part| part.kept.all()).collect())
-}
-
-/// Of more than one in so many of a segment, values are counted by who has them; of fewer, by what each has.
-const MANY: u64 = 6;
-
-fn count(
-    segment: &tantivy::index::SegmentReader,
-    facet: &str,
-    docs: &Docs,
-    counts: &mut BTreeMap<String, u64>,
-) -> tantivy::Result<()> {
-    if docs.count() * MANY > u64::from(segment.max_doc()) {
-        let index = segment.inverted_index(segment.schema().get_field(facet)?)?;
-        let mut values = index.terms().stream()?;
-        while values.advance() {
-            let mut number = 0;
-            each(&index, values.value(), |doc| number += u64::from(docs.has(doc)))?;
-            if number > 0 {
-                *counts.entry(String::from_utf8_lossy(values.key()).into_owned()).or_default() += number;
-            }
-        }
-        return Ok(());
-    }
-    let Some(column) = segment.fast_fields().str(facet)? else { return Ok(()) };
-    let mut by_ord = vec![0u64; column.num_terms()];
-    for doc in docs.iter() {
-        for ord in column.term_ords(doc) {
-            if let Some(count) = usize::try_from(ord).ok().and_then(|ord| by_ord.get_mut(ord)) {
-                *count += 1;
-            }
-        }
-    }
-    let (ords, numbers): (Vec<u64>, Vec<u64>) = (0u64..).zip(by_ord).filter(|(_, number)| *number > 0).unzip();
-    let mut numbers = numbers.into_iter();
-    column.dictionary().sorted_ords_to_term_cb(&ords, |value| {
-        if let Some(number) = numbers.next() {
-            *counts.entry(String::from_utf8_lossy(value).into_owned()).or_default() += number;
-        }
-    })?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::feed::Shown;
     use super::super::filter::{Condition, Filter};
     use super::super::index::{self, Entry, Fields};
     use super::super::order::{By, Wanted};
     use super::super::parse::Asked;
     use super::{Question, answer};
+    use crate::db::journal::Head;
 
     /// Solution `n` of so many: its name, its family, and its tag.
     fn entry(n: usize) -> Entry {
@@ -186,7 +150,7 @@ mod tests {
         }
         opened.writer.commit().expect("committed");
         opened.reader.reload().expect("reloaded");
-        let searcher = opened.reader.searcher();
+        let shown = Shown::of(opened.reader.searcher(), Head::default(), None);
 
         for (typed, tag) in
             [("", "few"), ("", "many"), ("guichet", "few"), ("guichet", "many"), ("guichet -050", "few")]
@@ -197,7 +161,7 @@ mod tests {
                 wanted: Wanted { by: By::Column("rating"), is_descending: true, after: None, rows: 3 },
                 facets: vec!["family"],
             };
-            let found = answer(&searcher, &fields, &question).expect("an answer");
+            let found = answer(&shown, &fields, &question).expect("an answer");
             let mut kept: Vec<Entry> = (0..ALL).filter(|n| n % 100 != 0).map(entry).collect();
             kept.retain(|entry| entry.facets.contains(&("tag", tag.to_owned())));
             kept.retain(|entry| !typed.contains("-050") || !entry.name.contains("050"));

@@ -5,6 +5,7 @@ use serde::Serialize;
 use tantivy::DocId;
 use utoipa::ToSchema;
 
+use super::columns::Merits;
 use super::matching::Found;
 use super::parse::Asked;
 
@@ -73,7 +74,7 @@ pub struct Reasons {
 
 impl Reasons {
     /// Of a document that was found.
-    pub fn of(weights: &Weights, found: &Found, doc: DocId, is_labelled: bool, is_fresh: bool) -> Self {
+    pub fn of(weights: &Weights, found: &Found, doc: DocId, merits: Merits) -> Self {
         let got: u64 =
             found.slots.iter().zip(&weights.of_slots).map(|(points, weight)| u64::from(points.of(doc)) * weight).sum();
         let (words, name) = match found.keyed.has(doc) {
@@ -81,7 +82,8 @@ impl Reasons {
             false => ((got * 1000).checked_div(weights.most).unwrap_or(0), found.whole.of(doc).into()),
         };
         let text = TEXT * (WORDS * words + NAME * name) / 1000;
-        let (label, freshness) = (1000 * LABEL * u64::from(is_labelled), 1000 * FRESHNESS * u64::from(is_fresh));
+        let (label, freshness) =
+            (1000 * LABEL * u64::from(merits.is_labelled), 1000 * FRESHNESS * u64::from(merits.is_fresh));
         Self { rank: text + label + freshness, text, label, freshness, words, name }
     }
 }

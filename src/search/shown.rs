@@ -7,7 +7,7 @@ use actix_web::web::block;
 use tantivy::{DocAddress, Searcher, Term};
 use tokio::time::timeout;
 
-use super::feed::{Search, failed, find};
+use super::feed::{Search, Shown, failed, find};
 use super::filter::Filter;
 use super::parse::Asked;
 use super::question::{self, Answer, Question};
@@ -32,9 +32,9 @@ const MOST_NAMESAKES: usize = 1000;
 impl Search {
     /// Answers a question with the view of each row, as JSON.
     pub fn page(&self, question: &Question) -> Result<(Answer, Vec<String>)> {
-        let searcher = self.searcher();
-        let answer = self.answer_from(&searcher, question)?;
-        let views = answer.rows.iter().map(|row| self.document(&searcher, row.address)).collect::<Result<_>>()?;
+        let shown = self.shown();
+        let answer = self.answer_from(&shown, question)?;
+        let views = answer.rows.iter().map(|row| self.document(&shown.searcher, row.address)).collect::<Result<_>>()?;
         Ok((answer, views))
     }
 
@@ -52,11 +52,10 @@ impl Search {
     }
 
     /// All that a filter and a text keep, in the order of ids: for who takes all of it.
-    pub fn all(&self, searcher: &Searcher, asked: &Asked, filter: &Filter) -> Result<Vec<(Id, DocAddress)>> {
+    pub fn all(&self, shown: &Shown, asked: &Asked, filter: &Filter) -> Result<Vec<(Id, DocAddress)>> {
         let mut all = Vec::new();
-        for (segment, docs) in (0u32..).zip(question::matching(searcher, &self.fields, asked, filter).map_err(failed)?)
-        {
-            let column = searcher.segment_reader(segment).fast_fields().str("id").map_err(failed)?;
+        for (segment, docs) in (0u32..).zip(question::matching(shown, &self.fields, asked, filter).map_err(failed)?) {
+            let column = shown.searcher.segment_reader(segment).fast_fields().str("id").map_err(failed)?;
             let Some(column) = column else { continue };
             let mut id = String::new();
             for doc in docs.iter() {

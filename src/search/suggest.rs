@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tantivy::schema::Value;
 use tantivy::{DocAddress, Searcher, TantivyDocument};
 
-use super::feed::{Search, failed};
+use super::feed::{Search, Shown, failed};
 use super::filter::Filter;
 use super::matching::{tolerance, vocabulary};
 use super::order::{By, Wanted};
@@ -29,11 +29,11 @@ const FARTHEST: usize = 3;
 impl Search {
     /// Answers a question from what can be found now.
     pub fn answer(&self, question: &Question) -> Result<Answer> {
-        self.answer_from(&self.searcher(), question)
+        self.answer_from(&self.shown(), question)
     }
 
-    pub(super) fn answer_from(&self, searcher: &Searcher, question: &Question) -> Result<Answer> {
-        question::answer(searcher, &self.fields, question).map_err(failed)
+    pub(super) fn answer_from(&self, shown: &Shown, question: &Question) -> Result<Answer> {
+        question::answer(shown, &self.fields, question).map_err(failed)
     }
 
     /// Solutions whose name what is typed may become, the nearest first.
@@ -48,9 +48,9 @@ impl Search {
             wanted: Wanted { by: By::Rank, is_descending: false, after: None, rows },
             facets: Vec::new(),
         };
-        let searcher = self.searcher();
-        let answer = self.answer_from(&searcher, &question)?;
-        answer.rows.iter().map(|row| Ok(self.stored(&searcher, row.address)?.0)).collect()
+        let shown = self.shown();
+        let answer = self.answer_from(&shown, &question)?;
+        answer.rows.iter().map(|row| Ok(self.stored(&shown.searcher, row.address)?.0)).collect()
     }
 
     /// What is stored of a document: its card and its view.
@@ -63,11 +63,11 @@ impl Search {
     /// The query with each unknown word replaced by the nearest known one, if
     /// that finds something under the same filter.
     pub fn did_you_mean(&self, typed: &str, question: &Question) -> Result<Option<String>> {
-        let searcher = self.searcher();
+        let shown = self.shown();
         let words = super::analysis::words(typed);
         let mut nearest: Vec<Option<(usize, std::cmp::Reverse<u32>, String)>> = vec![None; words.len()];
         let mut is_known = vec![false; words.len()];
-        vocabulary(&searcher, &self.fields, |term, count| {
+        vocabulary(&shown.searcher, &self.fields, |term, count| {
             for ((word, best), known) in words.iter().zip(&mut nearest).zip(&mut is_known) {
                 *known |= term == word.folded;
                 let most = usize::from(tolerance(word.length())).saturating_add(1).min(FARTHEST);
@@ -96,6 +96,6 @@ impl Search {
             return Ok(None);
         }
         let again = Question { asked: Asked::new(&meant), ..question.clone() };
-        Ok((self.answer_from(&searcher, &again)?.total > 0).then_some(meant))
+        Ok((self.answer_from(&shown, &again)?.total > 0).then_some(meant))
     }
 }

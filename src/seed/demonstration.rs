@@ -668,9 +668,9 @@ fn nearest(criterion: &Criterion, quality: f64) -> String {
     let wanted = Score::from_unit(quality).ten_thousandths();
     criterion
         .options()
-        .into_iter()
+        .iter()
         .min_by_key(|option| (option.score.ten_thousandths() - wanted).abs())
-        .map(|option| option.code)
+        .map(|option| option.code.clone())
         .unwrap_or_default()
 }
 

@@ -134,6 +134,15 @@ impl SolutionVersion {
             .ok_or_else(Error::not_found)
     }
 
+    /// Those of these solutions that have one of these numbers.
+    pub fn find_all(db: &mut Db, solutions: &[Id], numbers: &[i32]) -> Result<Vec<Self>> {
+        let (solutions, numbers) = (solutions.to_vec(), numbers.to_vec());
+        Ok(solution_versions::table
+            .filter(solution_versions::solution_id.eq_any(solutions).and(solution_versions::number.eq_any(numbers)))
+            .select(Self::as_select())
+            .load(db)?)
+    }
+
     /// The published versions of these solutions, by solution.
     pub fn current(db: &mut Db, solutions: &[Solution]) -> Result<BTreeMap<Id, Self>> {
         let wanted: BTreeMap<Id, i32> = solutions.iter().filter_map(|s| Some((s.id, s.published_version?))).collect();
@@ -143,10 +152,7 @@ impl SolutionVersion {
         }
         let ids: Vec<Id> = wanted.keys().copied().collect();
         let numbers: Vec<i32> = wanted.values().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        Ok(solution_versions::table
-            .filter(solution_versions::solution_id.eq_any(ids).and(solution_versions::number.eq_any(numbers)))
-            .select(Self::as_select())
-            .load::<Self>(db)?
+        Ok(Self::find_all(db, &ids, &numbers)?
             .into_iter()
             .filter(|version| wanted.get(&version.solution_id) == Some(&version.number))
             .map(|version| (version.solution_id, version))
@@ -259,6 +265,19 @@ impl Solution {
             archived_at: None,
         });
         Ok(drafts.collect())
+    }
+
+    /// Those of these ids and slugs that there are.
+    pub fn find_all(db: &mut Db, ids: &[Id], slugs: &[String]) -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        if !ids.is_empty() {
+            found = solutions::table.filter(solutions::id.eq_any(ids.to_vec())).select(Self::as_select()).load(db)?;
+        }
+        if !slugs.is_empty() {
+            let named = solutions::table.filter(solutions::slug.eq_any(slugs.to_vec()));
+            found.extend(named.select(Self::as_select()).load::<Self>(db)?);
+        }
+        Ok(found)
     }
 
     /// By id or slug.
