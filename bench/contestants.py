@@ -54,6 +54,9 @@ class Contestant:
     def start(self, key, ready):
         self.running = self.launch(places.free_port(), key, ready)
         self.starts.append(self.running.start_seconds)
+        kept = self.kept_index()
+        if kept and self.data and not kept.exists():
+            shutil.copytree(self.data / "search", kept)
 
     def launch(self, port, key, ready):
         url = self.database.url(self.database_name)
@@ -80,10 +83,16 @@ class Contestant:
             self.data.mkdir()
             if not first.exists():
                 first.symlink_to(self.data)
-            if others:
-                # Of the same catalogue: the index need not be made again.
-                shutil.copytree(others[0] / "search", self.data / "search")
+            # Of the same catalogue: the index need not be made again.
+            known = [one for one in (self.kept_index(), *(other / "search" for other in others)) if one and one.exists()]
+            if known:
+                shutil.copytree(known[0], self.data / "search")
         return self.data
+
+    def kept_index(self):
+        """Beside a filled catalogue that is kept and not written to."""
+        kept = getattr(self.database, "filled", None)
+        return kept / f"{self.database_name}.index" if kept and self.size > LARGEST_COPIED else None
 
     def keys(self):
         first = self.folder / "data"

@@ -408,7 +408,7 @@ fn labels_from_before_there_was_a_log_are_entered_once(app: &App) {
     app.sql("UPDATE counters SET value = 0 WHERE name = 'log'").expect("counted anew");
     let enter =
         || app.store().write_here(&Actor::System, |tx| enter_what_was_there(tx, &app.inner.log)).expect("entered");
-    assert_eq!((enter(), enter()), (1, 0));
+    assert_eq!((enter(), enter()), ((1, 1), (0, 0)), "keys and labels");
     assert_eq!(app.store().read_here(|db| check::fault(db, None)).expect("checked"), None);
     let verdict = verify(&bundle(app, &number), &[key(app)]);
     assert!(verdict.valid, "{:?}", verdict.checks);

@@ -23,7 +23,6 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Given, Settings};
 use crate::db::{Actor, migrations};
-use crate::log::tree::Tree;
 
 /// A government catalogue of digital solutions: what exists, what vendors
 /// claim, what users say, what an independent third party verified.
@@ -128,18 +127,7 @@ fn open(settings: Settings) -> Result<App, String> {
     }
     let entered = app
         .store
-        .write_here(&Actor::System, |tx| {
-            // Only the first time, all at once: later, a label that the log lacks is nobody's decision.
-            let is_first = Tree::open(tx.db)?.size == 0;
-            let keys = app.log.enter_keys(tx)?;
-            let mut labels = 0;
-            let mut more = usize::from(is_first);
-            while more > 0 {
-                more = crate::labels::events::enter_what_was_there(tx, &app.log)?;
-                labels += more;
-            }
-            Ok((keys, labels))
-        })
+        .write_here(&Actor::System, |tx| crate::labels::events::enter_what_was_there(tx, &app.log))
         .map_err(|e| e.to_string())?;
     if entered != (0, 0) {
         tracing::info!(keys = entered.0, labels = entered.1, "entered in the log: keys, labels from before it");

@@ -11,12 +11,12 @@ use super::rules::{DecisionOutcome, LabelStatus};
 use super::view::Reservation;
 use crate::accreditations::keys::SigningKey;
 use crate::db::journal::of_solution;
-use crate::db::schema::{attestations, labels, log_entries};
+use crate::db::schema::{attestations, labels};
 use crate::db::{Db, Id, Instant, Resource, Tx};
 use crate::error::{Error, Fault, Result};
 use crate::log::broken;
 use crate::log::identity::Log;
-use crate::log::tree::EntryRow;
+use crate::log::tree::{EntryRow, Tree};
 use crate::organisations::Organisation;
 use crate::proof::attestation::{self, Attestation, AuditBody, CriteriaSet, Scope, StatusEntry, Subject};
 use crate::proof::canonical;
@@ -126,7 +126,7 @@ impl Label {
         self.insert(tx.db)?;
         let changed = json!({"solution": self.solution_id, "number": self.number, "status": self.status});
         tx.record(action(EventKind::Granted), Resource::Label, self.id, 1, changed)?;
-        log.enter_keys(tx)?;
+        log.register_keys(tx)?;
         let index = tx.next_in_log()?;
         self.decided(tx, log, EventKind::Granted, application, decision, Some(index))
     }
@@ -149,7 +149,7 @@ impl Label {
         // A correction states the reservations anew.
         self.standing.0.lifted.clear();
         self.store(tx, action(EventKind::Corrected), changed)?;
-        log.enter_keys(tx)?;
+        log.register_keys(tx)?;
         let index = EntryRow::of(tx.db, &self.number)?.first().and_then(|row| u64::try_from(row.position).ok());
         let index = index.filter(|_| decision.outcome != DecisionOutcome::Refused);
         self.decided(tx, log, EventKind::Corrected, application, decision, index)
@@ -269,29 +269,47 @@ pub fn refused(tx: &mut Tx<'_>, application: &Application, decision: &Decision) 
 /// Labels entered at once.
 const PART: i64 = 200;
 
-/// Enters labels that were granted before there was a log, as they stand; how many. To be
-/// called until there are none.
-pub fn enter_what_was_there(tx: &mut Tx<'_>, log: &Log) -> Result<usize> {
-    let entered = log_entries::table.select(log_entries::subject).filter(log_entries::subject_seq.eq(1));
-    let missing: Vec<Label> = labels::table
-        .filter(labels::number.ne_all(entered))
-        .order(labels::number)
-        .limit(PART)
-        .select(Label::as_select())
-        .load(tx.db)?;
-    let count = missing.len();
-    for label in missing {
-        let application = Application::find(tx.db, &label.application_id.to_string())?;
+/// Enters what changed of the keys, and the first time all labels that were granted before there
+/// was a log; how many of each.
+pub fn enter_what_was_there(tx: &mut Tx<'_>, log: &Log) -> Result<(usize, usize)> {
+    // Only the first time, all at once: later, a label that the log lacks is nobody's decision.
+    let is_first = Tree::open(tx.db)?.size == 0;
+    let keys = log.enter_keys(tx)?;
+    let labels = if is_first { enter_labels(tx, log)? } else { 0 };
+    Ok((keys, labels))
+}
+
+/// All labels as they stand.
+fn enter_labels(tx: &mut Tx<'_>, log: &Log) -> Result<usize> {
+    let (mut count, mut after) = (0, String::new());
+    loop {
+        let part: Vec<Label> = labels::table
+            .filter(labels::number.gt(after))
+            .order(labels::number)
+            .limit(PART)
+            .select(Label::as_select())
+            .load(tx.db)?;
+        let Some(last) = part.last() else { return Ok(count) };
+        after = last.number.clone();
+        count += part.len();
+        for label in part {
+            label.enter_as_it_stands(tx, log)?;
+        }
+    }
+}
+
+impl Label {
+    fn enter_as_it_stands(&self, tx: &mut Tx<'_>, log: &Log) -> Result<()> {
+        let application = Application::find(tx.db, &self.application_id.to_string())?;
         let decisions = application.decisions(tx.db)?;
         let granting = decisions.iter().rev().find(|one| one.outcome != DecisionOutcome::Refused);
-        let granting = granting.ok_or_else(|| Error::Internal(format!("nothing granted label {}", label.number)))?;
+        let granting = granting.ok_or_else(|| Error::Internal(format!("nothing granted label {}", self.number)))?;
         let status = super::audit::status_of(granting.outcome);
-        let as_granted = Label { status, ..label.clone() };
-        log.enter_keys(tx)?;
+        let as_granted = Self { status, ..self.clone() };
         let index = tx.next_in_log()?;
         as_granted.decided(tx, log, EventKind::Granted, &application, granting, Some(index))?;
-        let since = match label.status {
-            now if now == status => continue,
+        let since = match self.status {
+            now if now == status => return Ok(()),
             LabelStatus::UnderSurveillance => EventKind::SurveillanceOpened,
             LabelStatus::Suspended => EventKind::Suspended,
             LabelStatus::Expired => EventKind::Expired,
@@ -300,10 +318,9 @@ pub fn enter_what_was_there(tx: &mut Tx<'_>, log: &Log) -> Result<usize> {
             LabelStatus::Withdrawn => EventKind::Withdrawn,
             LabelStatus::Active | LabelStatus::ActiveWithReservations => EventKind::ReservationsLifted,
         };
-        let data = canonical::hash(&json!({"kind": since, "status": label.status})).map_err(broken)?;
-        label.enter(tx, since, data, None)?;
+        let data = canonical::hash(&json!({"kind": since, "status": self.status})).map_err(broken)?;
+        self.enter(tx, since, data, None)
     }
-    Ok(count)
 }
 
 /// How the journal calls it.

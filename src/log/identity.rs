@@ -201,10 +201,9 @@ impl Log {
         open().map(Some).map_err(|text| named(text.en))
     }
 
-    /// Registers what is new in the file and retires what is gone; how many entries that made.
-    pub fn enter_keys(&self, tx: &mut Tx<'_>) -> Result<usize> {
+    /// Registers what is new in the file, before it signs; how many entries that made.
+    pub fn register_keys(&self, tx: &mut Tx<'_>) -> Result<usize> {
         let mut count = 0;
-        let held: BTreeSet<String> = self.keys.iter().map(|key| key.public().kid()).collect();
         for key in &self.keys {
             let kid = key.public().kid();
             if EntryRow::last_of(tx.db, &kid)?.is_none() {
@@ -221,6 +220,14 @@ impl Log {
                 count += 1;
             }
         }
+        Ok(count)
+    }
+
+    /// Registers what is new in the file and retires what is gone: that takes a look at all
+    /// entries. How many entries it made.
+    pub fn enter_keys(&self, tx: &mut Tx<'_>) -> Result<usize> {
+        let mut count = self.register_keys(tx)?;
+        let held: BTreeSet<String> = self.keys.iter().map(|key| key.public().kid()).collect();
         for (kid, seq) in open_keys(tx.db)? {
             if !held.contains(&kid) {
                 let event = KeyEvent {

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use tantivy::columnar::Column;
 use tantivy::directory::error::OpenDirectoryError;
 use tantivy::index::SegmentReader;
+use tantivy::merge_policy::NoMergePolicy;
 use tantivy::schema::{IndexRecordOption, Schema};
 use tantivy::{DocAddress, DocSet, IndexReader, IndexWriter, Searcher, Term};
 use tokio::sync::Semaphore;
@@ -139,6 +141,7 @@ impl Search {
         // Whatever commits from here on is told by the journal.
         let from_here = self.store.read_here(Bookmark::latest)?;
         let mut writer = self.writer();
+        writer.set_merge_policy(Box::new(NoMergePolicy));
         writer.delete_all_documents().map_err(failed)?;
         let (mut after, mut count) = (None, 0);
         loop {
@@ -158,10 +161,33 @@ impl Search {
             }
         }
         self.commit(&mut writer, from_here)?;
+        self.join(&mut writer, is_stopping)?;
         drop(writer);
         self.show(Head { bookmark: from_here, unsettled: 0 });
         tracing::info!(count, took_ms = began.elapsed().as_millis(), "the search index is built");
         Ok(from_here)
+    }
+
+    /// Makes one segment of all that was built: every one costs each search a look into
+    /// dictionaries of its own.
+    fn join(&self, writer: &mut IndexWriter, is_stopping: &AtomicBool) -> Result<()> {
+        let segments = writer.index().searchable_segment_ids().map_err(failed)?;
+        if segments.len() > 1 {
+            let mut joining = writer.merge(&segments);
+            let joined = loop {
+                match (&mut joining).now_or_never() {
+                    Some(joined) => break joined,
+                    None if is_stopping.load(Ordering::Relaxed) => return Err(Error::unavailable("stopping")),
+                    None => std::thread::sleep(LOOK_AGAIN),
+                }
+            };
+            if let Err(error) = joined {
+                tracing::warn!(%error, "the search index stays in {} parts", segments.len());
+            }
+            self.reader.reload().map_err(failed)?;
+        }
+        writer.set_merge_policy(index::merge_policy());
+        Ok(())
     }
 
     fn writer(&self) -> std::sync::MutexGuard<'_, IndexWriter> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 
+use tantivy::merge_policy::{LogMergePolicy, MergePolicy};
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
 };
@@ -282,8 +283,19 @@ pub fn open(folder: Option<Folder>) -> tantivy::Result<Opened> {
     };
     let payload = index.load_metas()?.payload;
     let writer = index.writer_with_num_threads(1, WRITER_MEMORY)?;
+    writer.set_merge_policy(merge_policy());
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
     Ok(Opened { index, reader, writer, payload })
+}
+
+/// Of this much of a segment that was taken out, it is written anew.
+const TAKEN_OUT: f32 = 0.3;
+
+/// Which segments become one as solutions change.
+pub fn merge_policy() -> Box<dyn MergePolicy> {
+    let mut policy = LogMergePolicy::default();
+    policy.set_del_docs_ratio_before_merge(TAKEN_OUT);
+    Box::new(policy)
 }
 
 /// The term that names a solution.
