@@ -184,19 +184,26 @@ class Answering:
         began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in words], env={**os.environ, **(env or {})}, cwd=cwd,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            self.wait(began, patience, words)
+        except BaseException:
+            # Nobody knows it yet who would end it.
+            self.stop()
+            raise
+        self.start_seconds = time.monotonic() - began
+
+    def wait(self, began, patience, words):
         while True:
             try:
-                if get(self.base + ready, 1)[0] == 200:
-                    break
+                if get(self.base + self.ready, 1)[0] == 200:
+                    return
             except OSError:
                 pass
             if self.process.poll() is not None:
                 raise Skipped(f"{pathlib.Path(str(words[0])).name} ended with {self.process.returncode}")
             if time.monotonic() - began > patience:
-                self.stop()
                 raise Skipped(f"not ready within {patience:.0f} s")
             time.sleep(0.002)
-        self.start_seconds = time.monotonic() - began
 
     def megabytes(self):
         """Resident, what is shared between workers counted once (Pss)."""
