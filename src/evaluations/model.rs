@@ -177,11 +177,13 @@ impl Evaluation {
 
     /// Those in force of these solutions.
     pub fn in_force_of(db: &mut Db, solutions: &[Id]) -> Result<Vec<Self>> {
-        Ok(evaluations::table
+        // By status as well, SQLite would look through all that are in force.
+        let mut all: Vec<Self> = evaluations::table
             .filter(evaluations::solution_id.eq_any(solutions.to_vec()))
-            .filter(evaluations::status.eq_any([EvaluationStatus::Published, EvaluationStatus::Contested]))
             .select(Self::as_select())
-            .load(db)?)
+            .load(db)?;
+        all.retain(|one| one.status.is_in_force());
+        Ok(all)
     }
 
     pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
@@ -479,11 +481,8 @@ pub fn show_score(db: &mut Db, solution: Id, overall: Option<Score>) -> Result<(
 
 /// Scores of the evaluations in force of several solutions.
 pub fn scores_in_force(db: &mut Db, solutions: &[Id]) -> Result<BTreeMap<Id, ScoresView>> {
-    let in_force: Vec<(Id, Id)> = evaluations::table
-        .filter(evaluations::solution_id.eq_any(solutions.to_vec()))
-        .filter(evaluations::status.eq_any([EvaluationStatus::Published, EvaluationStatus::Contested]))
-        .select((evaluations::id, evaluations::solution_id))
-        .load(db)?;
+    let in_force: Vec<(Id, Id)> =
+        Evaluation::in_force_of(db, solutions)?.into_iter().map(|one| (one.id, one.solution_id)).collect();
     if in_force.is_empty() {
         return Ok(BTreeMap::new());
     }
