@@ -8,12 +8,17 @@ use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use gouvtech_catalogue::auth::Duty;
 use gouvtech_catalogue::config::Given;
-use gouvtech_catalogue::db::Backend;
+use gouvtech_catalogue::db::{Backend, Db, Id};
+use gouvtech_catalogue::search::document;
 
 use crate::cases;
 use crate::support::{App, Kind, json};
 
-cases![a_public_read_asks_a_fixed_number_of_statements, no_public_read_scans_a_large_table];
+cases![
+    a_public_read_asks_a_fixed_number_of_statements,
+    no_public_read_scans_a_large_table,
+    what_is_named_is_not_looked_for_by_its_status,
+];
 
 /// Tables that grow with the catalogue.
 const LARGE: [&str; 13] = [
@@ -192,6 +197,32 @@ fn no_public_read_scans_a_large_table(app: &App) {
     let control = "SELECT slug FROM solutions WHERE search_text = 'x'";
     let plan = database.plan(control).join("\n");
     assert!(plan.contains("Seq Scan on solutions") || plan.contains("SCAN solutions"), "{plan}");
+}
+
+fn what_is_named_is_not_looked_for_by_its_status(app: &App) {
+    let (plain, solution, _, _) = scene(app);
+    let other = app.published(&app.vendor(2), "Autre").id();
+    // As many as a part of an index has.
+    let ids: Vec<Id> = (1..document::BATCH).map(|_| Id::new()).chain(Id::parse(&solution)).collect();
+    let mut statements = app.statements(|| {
+        let read = |db: &mut Db| Ok((document::next(db, None)?.len(), document::load(db, &ids)?.len()));
+        assert_eq!(app.store().read_here(read).expect("read"), (2, 1));
+    });
+    let compared = format!("/api/v1/comparisons?solutions={solution},{other}");
+    statements.extend(app.statements(|| drop(plain.get(&compared).expect(200))));
+    fill(app);
+    let mut database = Database::open(app);
+    let mut is_by_status = |statement: &str| {
+        let by_status = |line: &String| match app.kind {
+            Kind::Sqlite => line.contains("(status=?"),
+            Kind::Postgres => line.contains("Cond: (status") || line.contains("Cond: ((status"),
+        };
+        database.plan(statement).iter().any(by_status)
+    };
+    assert!(statements.len() > 10, "{} statements", statements.len());
+    let faults: Vec<&String> = statements.iter().filter(|one| is_by_status(one)).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(is_by_status("SELECT id FROM solutions WHERE status = 'outdated'"), "the control is seen");
 }
 
 /// Some thousand more of each.

@@ -98,7 +98,7 @@ pub struct Loaded {
     pub weights: Vec<(String, i32)>,
 }
 
-/// Finds what is asked for, with a fixed number of queries; every element that is not there is named.
+/// Finds what is asked for, with a fixed number of queries and one for each criteria set; every element that is not there is named.
 pub fn load(db: &mut Db, query: &ComparisonQuery, today: NaiveDate) -> Result<Loaded> {
     let mut faults = Vec::new();
     let pins: Vec<&Pin> = query.solutions.iter().map(|one| &one.0).collect();

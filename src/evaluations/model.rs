@@ -481,12 +481,16 @@ pub fn show_score(db: &mut Db, solution: Id, overall: Option<Score>) -> Result<(
 
 /// Scores of the evaluations in force of several solutions.
 pub fn scores_in_force(db: &mut Db, solutions: &[Id]) -> Result<BTreeMap<Id, ScoresView>> {
-    let in_force: Vec<(Id, Id)> =
-        Evaluation::in_force_of(db, solutions)?.into_iter().map(|one| (one.id, one.solution_id)).collect();
+    // As in `Evaluation::in_force_of`, of which this takes three columns.
+    let mut in_force: Vec<(Id, Id, EvaluationStatus)> = evaluations::table
+        .filter(evaluations::solution_id.eq_any(solutions.to_vec()))
+        .select((evaluations::id, evaluations::solution_id, evaluations::status))
+        .load(db)?;
+    in_force.retain(|(_, _, status)| status.is_in_force());
     if in_force.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let ids: Vec<Id> = in_force.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<Id> = in_force.iter().map(|(id, _, _)| *id).collect();
     let results: Vec<ResultRow> = evaluation_results::table
         .filter(evaluation_results::evaluation_id.eq_any(ids))
         .order(evaluation_results::number)
@@ -495,7 +499,7 @@ pub fn scores_in_force(db: &mut Db, solutions: &[Id]) -> Result<BTreeMap<Id, Sco
     let by_evaluation: BTreeMap<Id, ResultRow> = results.into_iter().map(|row| (row.evaluation_id, row)).collect();
     Ok(in_force
         .into_iter()
-        .filter_map(|(evaluation, solution)| {
+        .filter_map(|(evaluation, solution, _)| {
             Some((solution, ScoresView::from(by_evaluation.get(&evaluation)?.clone())))
         })
         .collect())

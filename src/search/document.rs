@@ -23,11 +23,7 @@ pub const BATCH: usize = 500;
 
 /// Those of these solutions that are public, with a fixed number of queries.
 pub fn load(db: &mut Db, ids: &[Id]) -> Result<Vec<Entry>> {
-    let rows: Vec<Solution> = solutions::table
-        .filter(solutions::id.eq_any(ids.to_vec()))
-        .filter(solutions::status.eq_any([SolutionStatus::Published, SolutionStatus::Outdated]))
-        .select(Solution::as_select())
-        .load(db)?;
+    let rows = Solution::find_public(db, ids)?;
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let mut versions = SolutionVersion::current(db, &rows)?;
     let vendors: BTreeSet<Id> = rows.iter().filter_map(|row| row.organisation_id).collect();
@@ -104,16 +100,17 @@ fn entry(
     Ok(Entry { view: public_view(row, version, vendor)?, ..entry })
 }
 
-/// The next solutions that are public, in the order of their ids.
-pub fn next_public(db: &mut Db, after: Option<Id>) -> Result<Vec<Id>> {
-    let mut query = solutions::table
-        .filter(solutions::status.eq_any([SolutionStatus::Published, SolutionStatus::Outdated]))
-        .into_boxed::<crate::db::MultiBackend>();
-    if let Some(after) = after {
-        query = query.filter(solutions::id.gt(after));
-    }
+/// The next solutions, public or not, in the order of their ids: by status as well, each part would
+/// look through all that are public.
+pub fn next(db: &mut Db, after: Option<Id>) -> Result<Vec<Id>> {
+    let after = after.unwrap_or(Id(uuid::Uuid::nil()));
     let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    Ok(query.order(solutions::id).limit(limit).select(solutions::id).load(db)?)
+    Ok(solutions::table
+        .filter(solutions::id.gt(after))
+        .order(solutions::id)
+        .limit(limit)
+        .select(solutions::id)
+        .load(db)?)
 }
 
 /// The solutions that what is in the journal may have changed for the public: their own changes,

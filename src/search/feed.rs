@@ -149,7 +149,7 @@ impl Search {
                 return Err(Error::unavailable("stopping"));
             }
             let (ids, entries) = self.store.read_here(|db| {
-                let ids = document::next_public(db, after)?;
+                let ids = document::next(db, after)?;
                 let entries = document::load(db, &ids)?;
                 Ok((ids, entries))
             })?;

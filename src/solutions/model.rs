@@ -303,14 +303,9 @@ impl Solution {
 
     /// Those of these that are public, in this order.
     pub fn find_public(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
-        let mut rows: BTreeMap<Id, Self> = solutions::table
-            .filter(solutions::id.eq_any(ids.to_vec()))
-            .filter(solutions::status.eq_any([SolutionStatus::Published, SolutionStatus::Outdated]))
-            .select(Self::as_select())
-            .load::<Self>(db)?
-            .into_iter()
-            .map(|row| (row.id, row))
-            .collect();
+        // Asked by status as well, SQLite would look through all that are public.
+        let found = Self::find_all(db, ids, &[])?.into_iter().filter(|row| row.status.is_public());
+        let mut rows: BTreeMap<Id, Self> = found.map(|row| (row.id, row)).collect();
         Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
     }
 
