@@ -8,8 +8,10 @@ use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use gouvtech_catalogue::auth::Duty;
 use gouvtech_catalogue::config::Given;
-use gouvtech_catalogue::db::{Backend, Db, Id};
+use gouvtech_catalogue::db::{Actor, Backend, Db, Id};
+use gouvtech_catalogue::evaluations::model::expire;
 use gouvtech_catalogue::search::document;
+use gouvtech_catalogue::seed::parts;
 
 use crate::cases;
 use crate::support::{App, Kind, json};
@@ -18,6 +20,7 @@ cases![
     a_public_read_asks_a_fixed_number_of_statements,
     no_public_read_scans_a_large_table,
     what_is_named_is_not_looked_for_by_its_status,
+    what_a_start_and_every_hour_ask_reads_no_table_from_end_to_end,
 ];
 
 /// Tables that grow with the catalogue.
@@ -225,6 +228,26 @@ fn what_is_named_is_not_looked_for_by_its_status(app: &App) {
     assert!(is_by_status("SELECT id FROM solutions WHERE status = 'outdated'"), "the control is seen");
 }
 
+fn what_a_start_and_every_hour_ask_reads_no_table_from_end_to_end(app: &App) {
+    scene(app);
+    let statements = app.statements(|| {
+        assert_eq!(app.store().write_here(&Actor::System, expire).expect("looked for"), 0);
+        assert_eq!(parts(app.store()).expect("found").len(), 4);
+    });
+    fill(app);
+    let mut database = Database::open(app);
+    let about = |words: &str| {
+        let found = statements.iter().find(|one| one.replace(['`', '"'], "").contains(words));
+        found.unwrap_or_else(|| panic!("{words}: {statements:#?}"))
+    };
+    let due = database.plan(about("FROM evaluations WHERE")).join("\n");
+    assert!(due.contains("evaluations_by_expiry"), "{due}");
+    let vendor = database.plan(about("EXISTS (SELECT solutions")).join("\n");
+    // PostgreSQL knows that all these are of one vendor, and groups them.
+    assert!(!vendor.contains("SCAN solutions") && !vendor.contains("Seq Scan on solutions"), "{vendor}");
+    assert!(app.kind == Kind::Postgres || vendor.contains("(organisation_id=?)"), "{vendor}");
+}
+
 /// Some thousand more of each.
 fn fill(app: &App) {
     let (rows, id) = match app.kind {
@@ -264,6 +287,11 @@ fn fill(app: &App) {
             ("name_folded", name),
         ],
         "version, is_vendor, is_public_body, is_audit_body, is_operator, details, created_at, updated_at",
+    );
+    more(
+        "evaluations",
+        &[("id", id), ("status", "'expired'")],
+        "version, solution_id, organisation_id, set_id, solution_version, traits, created_at, updated_at, published_at, expires_at",
     );
     if app.kind == Kind::Postgres {
         app.sql("ANALYZE").expect("analysed");

@@ -27,6 +27,8 @@ struct Whole {
     merits: OnceLock<Vec<Merits>>,
     numbers: [OnceLock<Vec<i64>>; NUMBERS.len()],
     values: [OnceLock<Values>; FACETS.len()],
+    /// Of each of [`NUMBERS`], and of the names.
+    orders: [OnceLock<Vec<DocId>>; NUMBERS.len() + 1],
 }
 
 /// What a document is worth beside its text.
@@ -113,6 +115,7 @@ impl Columns {
                                 merits: OnceLock::new(),
                                 numbers: [const { OnceLock::new() }; NUMBERS.len()],
                                 values: [const { OnceLock::new() }; FACETS.len()],
+                                orders: [const { OnceLock::new() }; NUMBERS.len() + 1],
                             })
                         },
                         |known| Arc::clone(&known.whole),
@@ -145,6 +148,23 @@ impl Columns {
             Ok((0..segment.max_doc()).map(|doc| column.first(doc).unwrap_or(-1)).collect())
         })?;
         Ok(numbers)
+    }
+
+    /// All documents in the order of a number, of the names without one: `key` gives what they are ordered by.
+    pub fn order<K: Ord>(
+        &self,
+        segment: &SegmentReader,
+        number: Option<&str>,
+        key: impl Fn(DocId) -> Option<K>,
+    ) -> tantivy::Result<&[DocId]> {
+        let at = number.map_or(Ok(NUMBERS.len()), |name| place(&NUMBERS, name))?;
+        let Some(cell) = self.whole.orders.get(at) else { return Ok(&[]) };
+        let order = made(cell, || {
+            let mut keyed: Vec<(K, DocId)> = (0..segment.max_doc()).filter_map(|doc| Some((key(doc)?, doc))).collect();
+            keyed.sort_unstable();
+            Ok(keyed.into_iter().map(|(_, doc)| doc).collect())
+        })?;
+        Ok(order)
     }
 
     /// For each value of a facet, how many of these documents have it.

@@ -49,6 +49,12 @@ struct Keys<'a> {
     text: StrColumn,
 }
 
+/// A number and the place of a text among those of its segment.
+type Key = (i64, u64);
+
+/// What rows come after: a number, and a text by its place there or that of the next one.
+type After = (i64, (u64, bool));
+
 impl<'a> Keys<'a> {
     fn new(by: By, segment: &SegmentReader, columns: &'a Columns) -> tantivy::Result<Self> {
         let number = match by {
@@ -58,6 +64,12 @@ impl<'a> Keys<'a> {
         let name = if matches!(by, By::Column(_)) { "id" } else { "name_order" };
         let missing = || tantivy::TantivyError::FieldNotFound(name.to_owned());
         Ok(Self { number, text: segment.fast_fields().str(name)?.ok_or_else(missing)? })
+    }
+
+    /// What a document is ordered by, without its rank.
+    fn of(&self, doc: DocId) -> Option<Key> {
+        let number = self.number.map_or(0, |column| at(column, doc).unwrap_or(-1));
+        Some((number, self.text.ords().first(doc)?))
     }
 
     /// Where a text stands among the segment's own: its place there, or that of the next one.
@@ -93,11 +105,71 @@ impl Wanted {
             Some(after) => Some((after.number, keys.bound(&after.text)?)),
             None => None,
         };
-        let mut rows: Vec<(i64, u64, DocId)> = Vec::new();
+        let rows = match self.in_order(segment, columns, docs, &keys, bound)? {
+            Some(rows) => rows,
+            None => self.of_each(docs, &keys, bound, rank),
+        };
+        rows.into_iter()
+            .map(|((number, place), doc)| {
+                let mut text = String::new();
+                keys.text.ord_to_str(place, &mut text)?;
+                Ok(Row { place: Place { number, text }, address: DocAddress::new(ord, doc) })
+            })
+            .collect()
+    }
+
+    /// Where many match: the first of them in the kept order of all. None where few do, or they stand so far
+    /// behind that it is quicker to look at each.
+    fn in_order(
+        &self,
+        segment: &SegmentReader,
+        columns: &Columns,
+        docs: &Docs,
+        keys: &Keys<'_>,
+        bound: Option<After>,
+    ) -> tantivy::Result<Option<Vec<(Key, DocId)>>> {
+        let (count, rows) = (docs.count(), self.rows as u64);
+        // Those that are spread evenly are this far apart.
+        if self.by == By::Rank || count * count <= rows * u64::from(segment.max_doc()) {
+            return Ok(None);
+        }
+        let number = match self.by {
+            By::Column(name) => Some(name),
+            By::Rank | By::Name => None,
+        };
+        let order = columns.order(segment, number, |doc| keys.of(doc))?;
+        let is_next =
+            |doc: &DocId| bound.is_none_or(|bound| keys.of(*doc).is_some_and(|key| self.is_after(key, bound)));
+        let (less, more) = order.split_at(order.partition_point(|doc| is_next(doc) == self.is_descending));
+        let rest = if self.is_descending { less } else { more };
+        let mut found = Vec::new();
+        for step in 0..rest.len() {
+            if step as u64 > count {
+                return Ok(None);
+            }
+            let at = if self.is_descending { rest.len() - 1 - step } else { step };
+            let Some(doc) = rest.get(at).copied().filter(|doc| docs.has(*doc)) else { continue };
+            found.extend(keys.of(doc).map(|key| (key, doc)));
+            if found.len() == self.rows {
+                break;
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// The first in the order, of each that matches.
+    fn of_each(
+        &self,
+        docs: &Docs,
+        keys: &Keys<'_>,
+        bound: Option<After>,
+        rank: impl Fn(DocId) -> i64,
+    ) -> Vec<(Key, DocId)> {
+        let mut rows: Vec<(Key, DocId)> = Vec::new();
         // What comes after so many others is not looked at further.
-        let mut last: Option<(i64, u64)> = None;
+        let mut last: Option<Key> = None;
         let ords = keys.text.ords();
-        let compare = |a: &(i64, u64, DocId), b: &(i64, u64, DocId)| self.direct((a.0, a.1).cmp(&(b.0, b.1)));
+        let compare = |a: &(Key, DocId), b: &(Key, DocId)| self.direct(a.0.cmp(&b.0));
         for doc in docs.iter() {
             let number = match keys.number {
                 Some(column) => at(column, doc).unwrap_or(-1),
@@ -111,30 +183,24 @@ impl Wanted {
             let Some(text) = ords.first(doc) else { continue };
             let is_late = last.is_some_and(|last| self.direct((number, text).cmp(&last)) == Ordering::Greater);
             if !is_late && bound.is_none_or(|bound| self.is_after((number, text), bound)) {
-                rows.push((number, text, doc));
+                rows.push(((number, text), doc));
             }
             if rows.len() == 4 * self.rows {
                 let (_, worst, _) = rows.select_nth_unstable_by(self.rows - 1, compare);
-                last = Some((worst.0, worst.1));
+                last = Some(worst.0);
                 rows.truncate(self.rows);
             }
         }
         rows.sort_unstable_by(compare);
         rows.truncate(self.rows);
-        rows.into_iter()
-            .map(|(number, place, doc)| {
-                let mut text = String::new();
-                keys.text.ord_to_str(place, &mut text)?;
-                Ok(Row { place: Place { number, text }, address: DocAddress::new(ord, doc) })
-            })
-            .collect()
+        rows
     }
 
     fn direct(&self, order: Ordering) -> Ordering {
         if self.is_descending { order.reverse() } else { order }
     }
 
-    fn is_after(&self, row: (i64, u64), (number, (ord, is_there)): (i64, (u64, bool))) -> bool {
+    fn is_after(&self, row: Key, (number, (ord, is_there)): After) -> bool {
         let text = match is_there {
             true => row.1.cmp(&ord),
             // The text itself is not here: its place is before the next one.

@@ -125,6 +125,7 @@ mod tests {
             name: format!("Guichet {n:03}"),
             facets: vec![
                 ("family", format!("f{}", n % 7)),
+                ("family", if n % (ALL / 2) < 350 { "early" } else { "late" }.into()),
                 ("tag", if n.is_multiple_of(50) { "few" } else { "many" }.into()),
             ],
             rating: i64::try_from(n % 5).expect("small"),
@@ -132,9 +133,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rows_and_counts_are_those_of_what_is_kept_however_many_that_are() {
-        const ALL: usize = 1000;
+    const ALL: usize = 1000;
+
+    fn shown() -> (Shown, Fields) {
         let mut opened = index::open(None).expect("an index");
         let schema = opened.index.schema();
         let fields = Fields::of(&schema).expect("its fields");
@@ -150,7 +151,51 @@ mod tests {
         }
         opened.writer.commit().expect("committed");
         opened.reader.reload().expect("reloaded");
-        let shown = Shown::of(opened.reader.searcher(), Head::default(), None);
+        (Shown::of(opened.reader.searcher(), Head::default(), None), fields)
+    }
+
+    #[test]
+    fn pages_lead_through_all_that_match_wherever_they_stand_in_the_order() {
+        let (shown, fields) = shown();
+        // Many, few, and many of which each segment has the first in the order of names behind all others.
+        for family in [&[][..], &["f3"], &["late"]] {
+            for by in [By::Name, By::Column("rating")] {
+                for is_descending in [false, true] {
+                    let mut kept: Vec<Entry> = (0..ALL).filter(|n| n % 100 != 0).map(entry).collect();
+                    let families: Vec<String> = family.iter().map(|one| (*one).to_owned()).collect();
+                    kept.retain(|one| families.iter().all(|family| one.facets.contains(&("family", family.clone()))));
+                    match by {
+                        By::Name => kept.sort_by(|a, b| a.name.cmp(&b.name)),
+                        _ => kept.sort_by(|a, b| (a.rating, &a.id).cmp(&(b.rating, &b.id))),
+                    }
+                    if is_descending {
+                        kept.reverse();
+                    }
+                    let filter = match families.is_empty() {
+                        true => Filter::default(),
+                        false => Filter(vec![Condition::AnyOf { field: "family", values: families }]),
+                    };
+                    let (mut ids, mut after) = (Vec::new(), None);
+                    loop {
+                        let wanted = Wanted { by, is_descending, after, rows: 40 };
+                        let question =
+                            Question { asked: Asked::new(""), filter: filter.clone(), wanted, facets: Vec::new() };
+                        let rows = answer(&shown, &fields, &question).expect("an answer").rows;
+                        let Some(last) = rows.last() else { break };
+                        after = Some(last.place.clone());
+                        ids.extend(rows.into_iter().map(|row| row.place.text));
+                    }
+                    // An order by name ends with the id as well.
+                    assert_eq!(ids.len(), kept.len(), "{family:?} {by:?} {is_descending}");
+                    assert!(ids.iter().zip(&kept).all(|(id, one)| id.ends_with(&one.id)), "{family:?} {by:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_and_counts_are_those_of_what_is_kept_however_many_that_are() {
+        let (shown, fields) = shown();
 
         for (typed, tag) in
             [("", "few"), ("", "many"), ("guichet", "few"), ("guichet", "many"), ("guichet -050", "few")]
@@ -167,7 +212,9 @@ mod tests {
             kept.retain(|entry| !typed.contains("-050") || !entry.name.contains("050"));
             let mut families: BTreeMap<String, u64> = BTreeMap::new();
             for entry in &kept {
-                *families.entry(entry.facets[0].1.clone()).or_default() += 1;
+                for (_, family) in entry.facets.iter().filter(|(facet, _)| *facet == "family") {
+                    *families.entry(family.clone()).or_default() += 1;
+                }
             }
             kept.sort_by(|a, b| (b.rating, &b.id).cmp(&(a.rating, &a.id)));
             let first: Vec<&str> = kept.iter().take(3).map(|entry| entry.id.as_str()).collect();

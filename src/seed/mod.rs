@@ -25,7 +25,10 @@ pub fn parts(store: &Store) -> Result<Vec<Part>> {
         let active = || organisations::table.filter(organisations::status.eq(OrganisationStatus::Active)).into_boxed();
         let vendor = active()
             .filter(organisations::is_vendor.eq(true))
-            .filter(organisations::id.nullable().eq_any(solutions::table.select(solutions::organisation_id)))
+            // Not the vendors of all solutions, of which there may be a million: whether this one has any.
+            .filter(diesel::dsl::exists(
+                solutions::table.filter(solutions::organisation_id.eq(organisations::id.nullable())),
+            ))
             .order(organisations::id)
             .select(organisations::id)
             .first::<Id>(db)

@@ -1,0 +1,2 @@
+DROP INDEX evaluations_by_set;
+DROP INDEX evaluations_by_expiry;
