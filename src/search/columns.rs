@@ -1,5 +1,5 @@
-//! What is looked at for each of many documents, kept in memory: an array, where the index has a
-//! packed column behind several calls. Each is made when it is first asked for, once for a
+//! What is looked at for each of many documents, and orders of all of them, kept in memory: an array,
+//! where the index has a packed column behind several calls. Each is made when it is first asked for, once for a
 //! segment: a segment never changes, only what was taken out of it does.
 
 use std::sync::{Arc, OnceLock};
