@@ -1,3 +1,6 @@
+use gouvtech_catalogue::db::Actor;
+use gouvtech_catalogue::evaluations::model::expire;
+
 use crate::cases;
 use crate::support::build::attestation;
 use crate::support::{App, json};
@@ -14,6 +17,7 @@ cases![
     evidence_is_shown_to_whom_it_may_concern,
     a_contested_answer_is_kept_corrected_or_counts_as_zero,
     an_evaluation_expires,
+    an_evaluation_of_a_retired_set_expires_half_a_year_later,
     scores_can_be_computed_again_from_the_answers,
     an_evaluation_of_another_vendor_is_absent,
 ];
@@ -276,6 +280,21 @@ fn an_evaluation_expires(app: &App) {
     assert_eq!(app.get(&format!("/api/v1/evaluations/{}", evaluation.id())).expect(200).text("status"), "expired");
     let shown = app.get(&format!("/api/v1/solutions/{}", solution.id())).expect(200);
     assert_eq!((shown.text("status").as_str(), &shown.json()["score"]), ("outdated", &json!(null)));
+}
+
+fn an_evaluation_of_a_retired_set_expires_half_a_year_later(app: &App) {
+    let vendor = app.vendor(1);
+    for name in ["Ancienne", "Ancienne et périmée"] {
+        app.evaluated(&vendor, &app.published(&vendor, name).id());
+    }
+    app.sql(&format!("UPDATE criteria_sets SET retired_on = '{}'", app.clock.now().day())).expect("retired");
+    let run = || app.store().write_here(&Actor::System, expire).expect("looked for");
+    app.clock.advance(chrono::TimeDelta::days(182));
+    assert_eq!(run(), 0);
+    let one = "SELECT id FROM evaluations ORDER BY id LIMIT 1";
+    app.sql(&format!("UPDATE evaluations SET expires_at = published_at WHERE id IN ({one})")).expect("ended");
+    app.clock.advance(chrono::TimeDelta::days(1));
+    assert_eq!((run(), run()), (2, 0), "what is due for both reasons expires once");
 }
 
 fn scores_can_be_computed_again_from_the_answers(app: &App) {
