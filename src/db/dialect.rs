@@ -14,6 +14,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use super::limits::Limits;
 use super::types::sql;
 use super::{Change, Db, Id, Instant};
+use crate::organisations::Organisation;
 use crate::persons::inventory::Kind;
 
 /// SQLite at or above this: an older one can corrupt a WAL that several connections use.
@@ -367,54 +368,76 @@ where
 
 /// A person's opaque id; for a new one also what erased persons are found by.
 #[derive(QueryableByName)]
-struct Known {
+pub(super) struct Known {
     #[diesel(sql_type = sql::Id)]
-    id: Id,
-    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
-    secret: Option<String>,
+    pub actor_id: Id,
+    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+    pub secret: Option<String>,
+}
+
+/// Makes a person known and asks for more with it. What is inserted first is not looked for before:
+/// serialisable transactions of several newcomers do not meet, though their names stand side by side
+/// in the index.
+macro_rules! made_known {
+    ($more:literal) => {
+        concat!(
+            "WITH made AS (INSERT INTO actors (id, issuer, subject, created_at) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (issuer, subject) DO NOTHING RETURNING id), \
+             known AS (SELECT id AS actor_id, (SELECT secret FROM erasure_keys WHERE name = ?) AS secret FROM made \
+             UNION ALL SELECT id, NULL FROM actors WHERE issuer = ? AND subject = ? LIMIT 1) ",
+            $more
+        )
+    };
 }
 
 impl Db {
-    /// The opaque id of a person: `fresh`, now theirs, unless they had one. On PostgreSQL what is
-    /// inserted first is not looked for before: serialisable transactions of several newcomers do
-    /// not meet, though their names stand side by side in the index.
-    pub(super) fn actor(
-        &mut self,
-        fresh: Id,
-        issuer: &str,
-        subject: &str,
-        now: Instant,
-    ) -> QueryResult<(Id, Option<String>)> {
+    /// The opaque id of a person: `fresh`, now theirs, unless they had one.
+    pub(super) fn actor(&mut self, fresh: Id, (issuer, subject): (&str, &str), now: Instant) -> QueryResult<Known> {
         use super::schema::{actors, erasure_keys};
         match self {
             Self::Pg(c) => {
-                let (issuer, subject) = (Given::Text(issuer), Given::Text(subject));
-                let key = Given::Text(super::erased::KEY);
-                let given = [Given::Id(fresh), issuer, subject, Given::Instant(now), key, issuer, subject];
-                let made = Fixed(
-                    "WITH made AS (INSERT INTO actors (id, issuer, subject, created_at) VALUES (?, ?, ?, ?) \
-                     ON CONFLICT (issuer, subject) DO NOTHING RETURNING id) \
-                     SELECT id, (SELECT secret FROM erasure_keys WHERE name = ?) AS secret FROM made \
-                     UNION ALL SELECT id, NULL FROM actors WHERE issuer = ? AND subject = ? LIMIT 1",
-                    &given,
-                );
-                let Known { id, secret } = made.get_result(c)?;
-                Ok((id, secret))
+                Fixed(made_known!("SELECT * FROM known"), &newcomer(fresh, (issuer, subject), now)).get_result(c)
             }
             Self::Sqlite(c) => {
                 let known = actors::table.filter(actors::issuer.eq(issuer).and(actors::subject.eq(subject)));
-                if let Some(id) = known.select(actors::id).first(c).optional()? {
-                    return Ok((id, None));
+                if let Some(actor_id) = known.select(actors::id).first(c).optional()? {
+                    return Ok(Known { actor_id, secret: None });
                 }
                 let (issuer, subject) = (actors::issuer.eq(issuer), actors::subject.eq(subject));
                 diesel::insert_into(actors::table)
                     .values((actors::id.eq(fresh), issuer, subject, actors::created_at.eq(now)))
                     .execute(c)?;
                 let secret = erasure_keys::table.find(super::erased::KEY).select(erasure_keys::secret).first(c);
-                Ok((fresh, secret.optional()?))
+                Ok(Known { actor_id: fresh, secret: secret.optional()? })
             }
         }
     }
+
+    /// [`Db::actor`] and the organisation they act for, in one round trip on PostgreSQL; nothing if there is none.
+    pub(super) fn actor_for(
+        &mut self,
+        organisation: Id,
+        fresh: Id,
+        person: (&str, &str),
+        now: Instant,
+    ) -> QueryResult<Option<(Known, Organisation)>> {
+        if let Self::Pg(c) = self {
+            let [id, issuer, subject, at, key, of_issuer, of_subject] = newcomer(fresh, person, now);
+            let given = [id, issuer, subject, at, key, of_issuer, of_subject, Given::Id(organisation)];
+            let text = made_known!(
+                "SELECT known.actor_id, known.secret, organisations.* FROM known \
+                 JOIN organisations ON organisations.id = ?"
+            );
+            return Fixed(text, &given).get_result(c).optional();
+        }
+        let Some(organisation) = Organisation::look_up(self, organisation)? else { return Ok(None) };
+        Ok(Some((self.actor(fresh, person, now)?, organisation)))
+    }
+}
+
+fn newcomer<'a>(fresh: Id, (issuer, subject): (&'a str, &'a str), now: Instant) -> [Given<'a>; 7] {
+    let (issuer, subject) = (Given::Text(issuer), Given::Text(subject));
+    [Given::Id(fresh), issuer, subject, Given::Instant(now), Given::Text(super::erased::KEY), issuer, subject]
 }
 
 /// One text per row.

@@ -14,12 +14,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::dialect::{JournalEntry, JournalPlace};
+use super::dialect::{JournalEntry, JournalPlace, Known};
 use super::schema::{actors, changes};
 use super::seals::digest;
 use super::store::Tx;
 use super::{Db, Id, Instant, Json};
 use crate::error::Result;
+use crate::organisations::Organisation;
 
 /// Who makes a change.
 #[derive(Debug, Clone)]
@@ -35,6 +36,15 @@ impl Actor {
     pub fn known(&self, db: &mut Db) -> Result<Option<Id>> {
         let Self::Person { issuer, subject, .. } = self else { return Ok(None) };
         known(db, issuer, subject)
+    }
+
+    pub(super) fn is_same_person(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Person { issuer, subject, .. }, Self::Person { issuer: of, subject: named, .. }) => {
+                (issuer, subject) == (of, named)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -354,17 +364,34 @@ impl Tx<'_> {
         Ok(Some(id))
     }
 
+    /// The organisation of this id, if there is one, and with the same question the opaque id of who
+    /// acts for it.
+    pub fn meet(&mut self, organisation: Id) -> Result<Option<Organisation>> {
+        let Actor::Person { issuer, subject, .. } = self.actor else {
+            return Ok(Organisation::look_up(self.db, organisation)?);
+        };
+        let (fresh, person) = (Id::new(), (issuer.as_str(), subject.as_str()));
+        let found = self.db.actor_for(organisation, fresh, person, self.now).map_err(as_lost_race)?;
+        let Some((known, organisation)) = found else { return Ok(None) };
+        self.actor_id = Some(self.entered(fresh, known, person)?);
+        Ok(Some(organisation))
+    }
+
     /// The opaque id of a person, made at first sight.
     pub fn enter(&mut self, issuer: &str, subject: &str) -> Result<Id> {
         let fresh = Id::new();
-        let (mut id, secret) = self.db.actor(fresh, issuer, subject, self.now).map_err(as_lost_race)?;
-        if id == fresh
-            && let Some(secret) = secret
+        let known = self.db.actor(fresh, (issuer, subject), self.now).map_err(as_lost_race)?;
+        self.entered(fresh, known, (issuer, subject))
+    }
+
+    fn entered(&mut self, fresh: Id, known: Known, (issuer, subject): (&str, &str)) -> Result<Id> {
+        if known.actor_id == fresh
+            && let Some(secret) = known.secret
             && let Some(erased) = super::erased::find_by(self.db, &secret, issuer, subject)?
         {
             diesel::delete(actors::table.find(fresh)).execute(self.db)?;
-            id = erased;
+            return Ok(erased);
         }
-        Ok(id)
+        Ok(known.actor_id)
     }
 }

@@ -545,7 +545,8 @@ impl Tx<'_> {
         at: Instant,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
-        work(&mut Tx { db: &mut *self.db, now: at, actor, actor_id: None, news: &mut *self.news })
+        let actor_id = self.actor_id.filter(|_| actor.is_same_person(self.actor));
+        work(&mut Tx { db: &mut *self.db, now: at, actor, actor_id, news: &mut *self.news })
     }
 }
 

@@ -286,10 +286,10 @@ impl Reply {
             .write(caller.actor(), move |tx| {
                 // Ends with the work, not with the wait for it.
                 let _working = &working;
-                let viewer = Viewer::of(tx.db, Some(&caller))?;
-                if self.needs_organisation {
-                    viewer.refuse_idle()?;
-                }
+                let viewer = match self.needs_organisation {
+                    true => Viewer::writing(tx, &caller)?,
+                    false => Viewer::of(tx.db, Some(&caller))?,
+                };
                 if let Some(answer) = once.as_ref().map(|once| once.replay(tx)).transpose()?.flatten() {
                     return Ok(answer);
                 }

@@ -16,7 +16,7 @@ use crate::service_accounts::ServiceAccount;
 use crate::{keyset, text, versioned};
 
 /// An organisation.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = organisations, treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct Organisation {
     pub id: Id,
@@ -97,7 +97,12 @@ impl Organisation {
     }
 
     pub fn find(db: &mut Db, id: Id) -> Result<Self> {
-        organisations::table.find(id).select(Self::as_select()).first(db).optional()?.ok_or_else(Error::not_found)
+        Self::look_up(db, id)?.ok_or_else(Error::not_found)
+    }
+
+    /// [`Organisation::find`], where there may be none.
+    pub fn look_up(db: &mut Db, id: Id) -> QueryResult<Option<Self>> {
+        organisations::table.find(id).select(Self::as_select()).first(db).optional()
     }
 
     pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {
@@ -287,16 +292,31 @@ impl Viewer {
     pub fn of(db: &mut Db, principal: Option<&Principal>) -> Result<Self> {
         let Some(principal) = principal else { return Ok(Self::default()) };
         let organisation = match (principal.organisation, &principal.siret) {
-            (Some(id), _) => {
-                let found = organisations::table.find(id).select(Organisation::as_select()).first(db).optional()?;
-                Some(found.ok_or_else(unknown_organisation)?)
-            }
+            (Some(id), _) => Some(Organisation::look_up(db, id)?.ok_or_else(unknown_organisation)?),
             (None, Some(siret)) => match siret.get(..9) {
                 Some(siren) => Organisation::find_by_siren(db, siren)?,
                 None => None,
             },
             (None, None) => None,
         };
+        Self::admitted(db, principal, organisation)
+    }
+
+    /// [`Viewer::of`] who writes for an organisation, and is made known by the question for it. Refuses who
+    /// cannot act.
+    pub fn writing(tx: &mut Tx<'_>, principal: &Principal) -> Result<Self> {
+        let viewer = match principal.organisation {
+            Some(id) => {
+                let organisation = tx.meet(id)?.ok_or_else(unknown_organisation)?;
+                Self::admitted(tx.db, principal, Some(organisation))?
+            }
+            None => Self::of(tx.db, Some(principal))?,
+        };
+        viewer.refuse_idle()?;
+        Ok(viewer)
+    }
+
+    fn admitted(db: &mut Db, principal: &Principal, organisation: Option<Organisation>) -> Result<Self> {
         if organisation.as_ref().is_some_and(|o| o.status == OrganisationStatus::Suspended) {
             return Err(Error::forbidden(text!(
                 "L’organisation pour laquelle ce jeton agit est suspendue.",

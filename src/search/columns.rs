@@ -2,6 +2,7 @@
 //! where the index has a packed column behind several calls. Each is made when it is first asked for, once for a
 //! segment: a segment never changes, only what was taken out of it does.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use tantivy::index::{SegmentId, SegmentReader};
@@ -46,11 +47,16 @@ pub struct Values {
     places: Vec<u32>,
     /// Where each document's places begin; the last one's end.
     begins: Vec<u32>,
+    /// The documents that have each, where values are few: many documents are counted 64 at a time.
+    sets: Vec<Docs>,
 }
+
+/// A facet with more values than this keeps no set for each.
+const FEW_VALUES: usize = 64;
 
 impl Values {
     fn of(segment: &SegmentReader, facet: &str) -> tantivy::Result<Self> {
-        let mut values = Self { terms: Vec::new(), places: Vec::new(), begins: vec![0] };
+        let mut values = Self { terms: Vec::new(), places: Vec::new(), begins: vec![0], sets: Vec::new() };
         let column = segment.fast_fields().str(facet)?;
         if let Some(column) = &column {
             let mut terms = column.dictionary().stream()?;
@@ -66,15 +72,34 @@ impl Values {
         }
         values.places.shrink_to_fit();
         values.begins.shrink_to_fit();
+        if values.terms.len() <= FEW_VALUES {
+            values.sets = vec![Docs::none(segment.max_doc()); values.terms.len()];
+            for doc in 0..segment.max_doc() {
+                for place in values.places.get(values.span(doc)).unwrap_or_default() {
+                    if let Some(set) = values.sets.get_mut(*place as usize) {
+                        set.add(doc);
+                    }
+                }
+            }
+        }
         Ok(values)
+    }
+
+    /// Where the places of a document are.
+    fn span(&self, doc: DocId) -> Range<usize> {
+        let [begin, end] = [doc, doc + 1].map(|doc| at(&self.begins, doc).unwrap_or_default() as usize);
+        begin..end
     }
 
     /// How many of these documents have each.
     fn count(&self, docs: &Docs) -> Vec<u64> {
+        // A look at one document takes about as long as to meet eight words of two sets.
+        if !self.sets.is_empty() && 8 * docs.count() > self.sets.iter().map(Docs::words).sum::<u64>() {
+            return self.sets.iter().map(|set| set.shared(docs)).collect();
+        }
         let mut counts = vec![0; self.terms.len()];
         for doc in docs.iter() {
-            let [Some(begin), Some(end)] = [doc, doc + 1].map(|at| self.begins.get(at as usize)) else { continue };
-            for place in self.places.get(*begin as usize..*end as usize).unwrap_or_default() {
+            for place in self.places.get(self.span(doc)).unwrap_or_default() {
                 if let Some(count) = counts.get_mut(*place as usize) {
                     *count += 1;
                 }

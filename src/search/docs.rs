@@ -76,6 +76,11 @@ impl Docs {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    /// How many words of 64 bits it takes.
+    pub fn words(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = DocId> + '_ {
         self.0.iter().zip(0u32..).flat_map(|(word, at)| {
             let mut word = *word;
