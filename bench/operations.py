@@ -76,10 +76,12 @@ class Requests:
         return self.file(f"D-{self.next_person}", self.reviews(count))
 
     def write_mix(self, count):
-        """Nineteen reads of one solution to one review."""
+        """Nineteen reads of one solution to one review, which has each place among them in turn: threads take lines in turn."""
         reads, lines = self.paths("A", True), []
         for number, review in enumerate(self.reviews(count // 20)):
-            lines += [reads[(number * 19 + one) % len(reads)] for one in range(19)] + [review]
+            twenty = [reads[(number * 19 + one) % len(reads)] for one in range(19)]
+            twenty.insert(number % 20, review)
+            lines += twenty
         return self.file(f"mix-{self.next_person}", lines)
 
     def file(self, name, lines):

@@ -64,7 +64,7 @@ def mixes(found, size):
         if (s, o) == (size, "mix"):
             rows.append([who, f"{one['rate']:,.0f}", ratio(one["rate"], one["read_rate"]), ratio(one["last_rate"], one["first_rate"]),
                          f"{one['read_p99_ms']:.1f}", f"{one['beside_p99_ms']:.1f}", f"{one['beside_writes']:,.0f}"])
-    heads = ["95 % reads of A, 5 % reviews posted", "requests/s", "of reads alone", "last slice of the first", "p99 of reads alone, ms", "p99 of reads beside writes, ms", "writes/s beside"]
+    heads = ["95 % reads of A, 5 % reviews posted", "requests/s", "of reads alone", "last tenth of the first", "p99 of reads alone, ms", "p99 of reads beside writes, ms", "writes/s beside"]
     return rows and table(heads, rows)
 
 
@@ -115,7 +115,7 @@ def aims(found, size):
         rows.append([title, aim, *cells])
 
     row("mix, of A hot", "≥ 0.5", "mix", lambda one: one["rate"] / one["read_rate"], lambda x: x >= 0.5)
-    row("mix, last slice of the first", "no decay", "mix", lambda one: one["last_rate"] / one["first_rate"], lambda x: x >= 0.9)
+    row("mix, last tenth of the first", "no decay", "mix", lambda one: one["last_rate"] / one["first_rate"], lambda x: x >= 0.9)
     row("read p99 beside writes, of that without", "≤ 2", "mix", lambda one: one["beside_p99_ms"] / one["read_p99_ms"], lambda x: x <= 2)
     if size in ROOM:
         megabytes, milliseconds = ROOM[size]
