@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -14,7 +15,6 @@ use diesel::{ConnectionError, ConnectionResult};
 use super::limits::Limits;
 use super::types::sql;
 use super::{Change, Db, Id, Instant};
-use crate::organisations::Organisation;
 use crate::persons::inventory::Kind;
 
 /// SQLite at or above this: an older one can corrupt a WAL that several connections use.
@@ -413,14 +413,16 @@ impl Db {
         }
     }
 
-    /// [`Db::actor`] and the organisation they act for, in one round trip on PostgreSQL; nothing if there is none.
-    pub(super) fn actor_for(
+    /// [`Db::actor`] and the row of the organisation they act for, in one round trip on PostgreSQL; nothing
+    /// if there is none. `find` asks for that row alone.
+    pub(super) fn actor_for<T: QueryableByName<Pg> + 'static>(
         &mut self,
         organisation: Id,
+        find: impl FnOnce(&mut Self, Id) -> QueryResult<Option<T>>,
         fresh: Id,
         person: (&str, &str),
         now: Instant,
-    ) -> QueryResult<Option<(Known, Organisation)>> {
+    ) -> QueryResult<Option<(Known, T)>> {
         if let Self::Pg(c) = self {
             let [id, issuer, subject, at, key, of_issuer, of_subject] = newcomer(fresh, person, now);
             let given = [id, issuer, subject, at, key, of_issuer, of_subject, Given::Id(organisation)];
@@ -430,8 +432,8 @@ impl Db {
             );
             return Fixed(text, &given).get_result(c).optional();
         }
-        let Some(organisation) = Organisation::look_up(self, organisation)? else { return Ok(None) };
-        Ok(Some((self.actor(fresh, person, now)?, organisation)))
+        let Some(row) = find(self, organisation)? else { return Ok(None) };
+        Ok(Some((self.actor(fresh, person, now)?, row)))
     }
 }
 

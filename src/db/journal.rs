@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde::de::Error as _;
@@ -20,7 +21,6 @@ use super::seals::digest;
 use super::store::Tx;
 use super::{Db, Id, Instant, Json};
 use crate::error::Result;
-use crate::organisations::Organisation;
 
 /// Who makes a change.
 #[derive(Debug, Clone)]
@@ -364,17 +364,19 @@ impl Tx<'_> {
         Ok(Some(id))
     }
 
-    /// The organisation of this id, if there is one, and with the same question the opaque id of who
-    /// acts for it.
-    pub fn meet(&mut self, organisation: Id) -> Result<Option<Organisation>> {
-        let Actor::Person { issuer, subject, .. } = self.actor else {
-            return Ok(Organisation::look_up(self.db, organisation)?);
-        };
+    /// Makes who acts known, and gives the row of the organisation they act for, which `find` would ask for
+    /// alone: one question on PostgreSQL. Nothing if there is no such organisation.
+    pub fn enter_for<T: QueryableByName<Pg> + 'static>(
+        &mut self,
+        organisation: Id,
+        find: impl FnOnce(&mut Db, Id) -> QueryResult<Option<T>>,
+    ) -> Result<Option<T>> {
+        let Actor::Person { issuer, subject, .. } = self.actor else { return Ok(find(self.db, organisation)?) };
         let (fresh, person) = (Id::new(), (issuer.as_str(), subject.as_str()));
-        let found = self.db.actor_for(organisation, fresh, person, self.now).map_err(as_lost_race)?;
-        let Some((known, organisation)) = found else { return Ok(None) };
+        let found = self.db.actor_for(organisation, find, fresh, person, self.now).map_err(as_lost_race)?;
+        let Some((known, row)) = found else { return Ok(None) };
         self.actor_id = Some(self.entered(fresh, known, person)?);
-        Ok(Some(organisation))
+        Ok(Some(row))
     }
 
     /// The opaque id of a person, made at first sight.
@@ -384,6 +386,7 @@ impl Tx<'_> {
         self.entered(fresh, known, (issuer, subject))
     }
 
+    /// An erased person whose cases live keeps the id they had.
     fn entered(&mut self, fresh: Id, known: Known, (issuer, subject): (&str, &str)) -> Result<Id> {
         if known.actor_id == fresh
             && let Some(secret) = known.secret

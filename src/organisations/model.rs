@@ -307,7 +307,7 @@ impl Viewer {
     pub fn writing(tx: &mut Tx<'_>, principal: &Principal) -> Result<Self> {
         let viewer = match principal.organisation {
             Some(id) => {
-                let organisation = tx.meet(id)?.ok_or_else(unknown_organisation)?;
+                let organisation = tx.enter_for(id, Organisation::look_up)?.ok_or_else(unknown_organisation)?;
                 Self::admitted(tx.db, principal, Some(organisation))?
             }
             None => Self::of(tx.db, Some(principal))?,
@@ -316,6 +316,7 @@ impl Viewer {
         Ok(viewer)
     }
 
+    /// Refuses a suspended organisation, and a service account that may less by now.
     fn admitted(db: &mut Db, principal: &Principal, organisation: Option<Organisation>) -> Result<Self> {
         if organisation.as_ref().is_some_and(|o| o.status == OrganisationStatus::Suspended) {
             return Err(Error::forbidden(text!(
