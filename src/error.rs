@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::Value;
 
-use crate::db::dialect::Failure;
+use crate::db::failure::Failure;
 use crate::http::text::Text;
 use crate::text;
 

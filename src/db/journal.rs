@@ -15,9 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::dialect::{JournalEntry, JournalPlace, Known};
 use super::schema::{actors, changes};
 use super::seals::digest;
+use super::statements::{JournalEntry, JournalPlace, Known};
 use super::store::Tx;
 use super::{Db, Id, Instant, Json};
 use crate::error::Result;
@@ -314,7 +314,7 @@ impl Tx<'_> {
     pub fn record(&mut self, action: &str, resource: Resource, id: Id, version: i32, changed: Value) -> Result<()> {
         let row = self.entry(action, resource, (id, version, changed))?;
         // Alone, for it is prepared once then.
-        diesel::insert_into(changes::table).values(&row).execute(self.db)?;
+        crate::natively!(&mut *self.db, |c| diesel::insert_into(changes::table).values(&row).execute(c))?;
         self.news.push(row.news());
         Ok(())
     }

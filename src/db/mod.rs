@@ -2,10 +2,12 @@
 //! the only way to one.
 //!
 //! Everything outside this room speaks Diesel against [`Db`] and does not know
-//! which database answers. What has to know stands in [`dialect`].
+//! which database answers. What has to know stands in [`dialect`], `statements` and
+//! [`failure`].
 
 pub mod dialect;
 pub mod erased;
+pub mod failure;
 pub mod feed;
 pub mod follower;
 pub mod journal;
@@ -14,6 +16,7 @@ pub mod migrations;
 mod pool;
 pub mod schema;
 pub mod seals;
+mod statements;
 pub mod store;
 mod ticket;
 pub mod types;

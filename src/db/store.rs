@@ -17,7 +17,8 @@ use diesel::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant as Moment, timeout_at};
 
-use super::dialect::{self, Access, Backend, Failure};
+use super::dialect::{self, Access, Backend};
+use super::failure::Failure;
 use super::feed::FEEDS;
 use super::follower::Commits;
 use super::journal::{Actor, Keeper, News};
@@ -523,10 +524,10 @@ impl Tx<'_> {
     /// Runs a part of the transaction that may fail alone: what it wrote is
     /// undone, the rest stays.
     pub fn part<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.db.batch("SAVEPOINT part")?;
+        self.db.run("SAVEPOINT part")?;
         let outcome = work(self);
         match &outcome {
-            Ok(_) => self.db.batch("RELEASE SAVEPOINT part")?,
+            Ok(_) => self.db.run("RELEASE SAVEPOINT part")?,
             // The transaction is lost as a whole: its owner must learn that, not that undoing a part failed.
             Err(Error::Database(error))
                 if matches!(Failure::of(error), Failure::LostRace | Failure::Lost | Failure::StorageFull) => {}

@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Db;
-use super::dialect::{Access, Backend, Failure};
+use super::dialect::{Access, Backend};
+use super::failure::Failure;
 use super::follower::Commits;
 use super::limits::Limits;
 use super::ticket::Gauges;
@@ -228,9 +229,9 @@ impl Thread {
     /// One piece of work in its savepoint. An error means that the transaction is lost as a whole.
     fn one(&mut self, mut job: Box<dyn Job>, jobs: &mut Jobs) -> Option<Error> {
         let db = self.db.as_mut()?;
-        let outcome = db.batch("SAVEPOINT job").map_err(Error::from).and_then(|()| job.run(db));
+        let outcome = db.run("SAVEPOINT job").map_err(Error::from).and_then(|()| job.run(db));
         let closed = match &outcome {
-            Ok(true) => db.batch("RELEASE SAVEPOINT job"),
+            Ok(true) => db.run("RELEASE SAVEPOINT job"),
             Ok(false) | Err(_) => db.batch("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"),
         };
         let lost = match (&outcome, closed) {

@@ -16,7 +16,7 @@ pub mod solutions;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::db::dialect::Failure;
+use crate::db::failure::Failure;
 use crate::db::{Actor, Store, Tx};
 use crate::error::{Code, Error, Result};
 use lines::{Input, Raw};

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::http::text::fold;
 use crate::http::{After, Key, Page, Slice};
 use crate::service_accounts::ServiceAccount;
-use crate::{keyset, text, versioned};
+use crate::{keyset, natively, text, versioned};
 
 /// An organisation.
 #[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
@@ -102,7 +102,7 @@ impl Organisation {
 
     /// [`Organisation::find`], where there may be none.
     pub fn look_up(db: &mut Db, id: Id) -> QueryResult<Option<Self>> {
-        organisations::table.find(id).select(Self::as_select()).first(db).optional()
+        natively!(db, |c| organisations::table.find(id).select(Self::as_select()).first(c)).optional()
     }
 
     pub fn find_all(db: &mut Db, ids: &[Id]) -> Result<Vec<Self>> {

@@ -13,7 +13,7 @@ use crate::organisations::{Organisation, Viewer};
 use crate::solutions::model::{Solution, is_seen};
 use crate::solutions::routes::refuse_archived;
 use crate::solutions::rules::SolutionStatus;
-use crate::text;
+use crate::{natively, text};
 
 /// A solution, as a body that wants to review it finds it.
 #[derive(Debug, Clone, Queryable)]
@@ -49,7 +49,8 @@ macro_rules! offered {
 
 impl Offered {
     pub fn find(db: &mut Db, id: Id, body: &Organisation) -> Result<Self> {
-        offered!(body.id).filter(solutions::id.eq(id)).first(db).optional()?.ok_or_else(Error::not_found)
+        let found = natively!(db, |c| offered!(body.id).filter(solutions::id.eq(id)).first(c));
+        found.optional()?.ok_or_else(Error::not_found)
     }
 
     /// As a caller who acts for the body may know of it; anything else is absent.
