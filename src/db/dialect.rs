@@ -261,6 +261,9 @@ pub(super) fn check_version(db: &mut Db) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use diesel::prelude::*;
+    use diesel::sql_types::{Bool, Text};
+
     use super::{Backend, conninfo};
 
     #[test]
@@ -274,6 +277,18 @@ mod tests {
         assert!(conninfo("postgres://u@/c?host=h1,h2").contains("target_session_attrs=read-write"));
         let told = conninfo("postgres://h1,h2/c?target_session_attrs=any");
         assert_eq!(told.matches("target_session_attrs").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn the_embedded_sqlite_prepares_a_statement_once_whatever_is_bound() {
+        let mut memory = SqliteConnection::establish(":memory:").expect("SQLite");
+        let mut has = |option: &str| {
+            let asked = diesel::dsl::sql::<Bool>("sqlite_compileoption_used(").bind::<Text, _>(option).sql(")");
+            diesel::select(asked).get_result::<bool>(&mut memory).expect("an answer")
+        };
+        // Set in .cargo/config.toml.
+        assert!(has("ENABLE_QPSG"), "a bound LIMIT has the next use prepare it anew");
+        assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "connections share one cache of pages, and its lock");
     }
 
     #[test]
