@@ -10,6 +10,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use super::Db;
 use super::failure::Failure;
 use super::limits::Limits;
+use crate::natively;
 
 /// SQLite at or above this: an older one can corrupt a WAL that several connections use.
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
@@ -210,26 +211,17 @@ impl Db {
     }
 
     pub(super) fn rollback(&mut self) -> QueryResult<()> {
-        match self {
-            Self::Pg(c) => AnsiTransactionManager::rollback_transaction(c),
-            Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
-        }
+        natively!(self, |c| AnsiTransactionManager::rollback_transaction(c))
     }
 
     /// Whether a transaction is open, as far as the connection knows.
     pub(super) fn is_open(&mut self) -> bool {
-        let status = match self {
-            Self::Pg(c) => AnsiTransactionManager::transaction_manager_status_mut(c),
-            Self::Sqlite(c) => AnsiTransactionManager::transaction_manager_status_mut(c),
-        };
+        let status = natively!(self, |c| AnsiTransactionManager::transaction_manager_status_mut(c));
         !matches!(status.transaction_depth(), Ok(None))
     }
 
     pub(super) fn is_broken(&mut self) -> bool {
-        match self {
-            Self::Pg(c) => AnsiTransactionManager::is_broken_transaction_manager(c),
-            Self::Sqlite(c) => AnsiTransactionManager::is_broken_transaction_manager(c),
-        }
+        natively!(self, |c| AnsiTransactionManager::is_broken_transaction_manager(c))
     }
 
     /// For work that waits for its caller between two statements: an idle transaction is not ended so soon.

@@ -21,6 +21,7 @@ use super::statements::{JournalEntry, JournalPlace, Known};
 use super::store::Tx;
 use super::{Db, Id, Instant, Json};
 use crate::error::Result;
+use crate::natively;
 
 /// Who makes a change.
 #[derive(Debug, Clone)]
@@ -314,7 +315,7 @@ impl Tx<'_> {
     pub fn record(&mut self, action: &str, resource: Resource, id: Id, version: i32, changed: Value) -> Result<()> {
         let row = self.entry(action, resource, (id, version, changed))?;
         // Alone, for it is prepared once then.
-        crate::natively!(&mut *self.db, |c| diesel::insert_into(changes::table).values(&row).execute(c))?;
+        natively!(&mut *self.db, |c| diesel::insert_into(changes::table).values(&row).execute(c))?;
         self.news.push(row.news());
         Ok(())
     }

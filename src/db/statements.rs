@@ -10,20 +10,18 @@ use diesel::sql_types::{BigInt, Bool, HasSqlType, Text, Untyped};
 
 use super::types::sql;
 use super::{Change, Db, Id, Instant};
+use crate::natively;
 use crate::persons::inventory::Kind;
 
 impl Db {
     /// Runs fixed SQL; never text from outside.
     pub(crate) fn batch(&mut self, sql: &str) -> QueryResult<()> {
-        match self {
-            Self::Pg(c) => c.batch_execute(sql),
-            Self::Sqlite(c) => c.batch_execute(sql),
-        }
+        natively!(self, |c| c.batch_execute(sql))
     }
 
     /// The same for one statement that is run often: prepared once for each connection.
     pub(super) fn run(&mut self, sql: &'static str) -> QueryResult<()> {
-        crate::natively!(self, |c| Fixed(sql, &[]).execute(c)).map(drop)
+        natively!(self, |c| Fixed(sql, &[]).execute(c)).map(drop)
     }
 
     /// Journal entries after a bookmark, in an order that a reader can go on in. On PostgreSQL

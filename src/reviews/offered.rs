@@ -28,13 +28,13 @@ pub struct Offered {
 }
 
 macro_rules! offered {
-    ($body:expr) => {{
+    ($db:expr, $body:expr, $which:expr) => {{
         let own = diesel::alias!(solutions as own);
         let of_body = own
             .filter(own.field(solutions::organisation_id).eq($body))
             .filter(own.field(solutions::is_listed).eq(true))
             .filter(own.field(solutions::id).ne(solutions::id));
-        solutions::table
+        let found = solutions::table
             .left_join(organisations::table.on(organisations::id.nullable().eq(solutions::organisation_id)))
             .select((
                 solutions::id,
@@ -44,22 +44,21 @@ macro_rules! offered {
                 organisations::siren.nullable(),
                 exists(of_body),
             ))
+            .filter($which);
+        natively!($db, |c| found.first(c)).optional()?.ok_or_else(Error::not_found)
     }};
 }
 
 impl Offered {
     pub fn find(db: &mut Db, id: Id, body: &Organisation) -> Result<Self> {
-        let found = natively!(db, |c| offered!(body.id).filter(solutions::id.eq(id)).first(c));
-        found.optional()?.ok_or_else(Error::not_found)
+        offered!(db, body.id, solutions::id.eq(id))
     }
 
     /// As a caller who acts for the body may know of it; anything else is absent.
     pub fn visible(db: &mut Db, key: &str, viewer: &Viewer, body: &Organisation) -> Result<Self> {
         let found: Self = match Id::parse(key) {
             Some(id) => Self::find(db, id, body)?,
-            None => {
-                offered!(body.id).filter(solutions::slug.eq(key)).first(db).optional()?.ok_or_else(Error::not_found)?
-            }
+            None => offered!(db, body.id, solutions::slug.eq(key))?,
         };
         if is_seen(viewer, found.vendor, found.published_version) { Ok(found) } else { Err(Error::not_found()) }
     }
